@@ -1,0 +1,47 @@
+/**
+ * @file plait/plait.h
+ * Everything. Programs include this one.
+ *
+ * @code{.c}
+ * #include <plait/plait.h>
+ * #include <stdio.h>
+ *
+ * static int count(void *total)
+ * {
+ *         for (int i = 0; i < 3; i++) {
+ *                 plait_sleep(plait_in_ms(1));
+ *                 __atomic_add_fetch((int *)total, 1, __ATOMIC_RELAXED);
+ *         }
+ *         return 0;
+ * }
+ *
+ * static int app(void *total)
+ * {
+ *         struct plait_scope scope = PLAIT_SCOPE_INIT;
+ *
+ *         for (int i = 0; i < 10000; i++)
+ *                 plait_scope_go(&scope, count, total);
+ *         return plait_scope_join(&scope);
+ * }
+ *
+ * int main(void)
+ * {
+ *         int total = 0;
+ *         int r = plait_run(app, &total, NULL);
+ *
+ *         printf("%d\n", total);
+ *         return r < 0 || total != 30000;
+ * }
+ * @endcode
+ */
+#ifndef PLAIT_PLAIT_H
+#define PLAIT_PLAIT_H
+
+#include <plait/base.h>
+#include <plait/errno.h>
+#include <plait/run.h>
+#include <plait/scope.h>
+#include <plait/task.h>
+#include <plait/time.h>
+
+#endif

@@ -1,0 +1,106 @@
+/*
+ * Waiting: how a task or a plain thread blocks, and how others wake it. Everything that blocks is built on this.
+ *
+ * A flow (task or thread) has one struct pl_wait. To block on an object:
+ *
+ *      lock the object
+ *      if (it can be had) { take it; unlock; return 0; }
+ *      wait = pl_sched_wait_begin(PL_WAIT_MUTEX, object);
+ *      node.wait = wait; queue the node (&wait->node will do) on the object
+ *      unlock the object                        (from here on it can be woken)
+ *      r = pl_sched_wait_finish(wait, deadline_ns, 0);
+ *      if (r < 0) { lock; if the node is still queued, unqueue it; unlock; }
+ *
+ * To wake: lock the object, unqueue a node, and pl_sched_wake_claim(node->wait). Many may try (a waker, a deadline, a
+ * cancellation); one CAS decides, and only the winner's claim returns true. The winner may then hand something over
+ * (into node->slot), and must call pl_sched_wake_ready(). A loser leaves what it wanted to give for the next waiter.
+ * After a lost claim the flow may be gone as soon as the object is unlocked: claim under the object's lock.
+ *
+ * wait_finish() returns 0 exactly when a waker won, so what was handed over is never lost to a cancellation.
+ */
+#ifndef PL_SCHED_WAIT_H
+#define PL_SCHED_WAIT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attributes.h"
+#include "base/list.h"
+
+struct plait_task;
+
+/* What a flow waits for; shown by tools and traces. */
+enum pl_wait_cause {
+        PL_WAIT_NONE,
+        PL_WAIT_SLEEP,
+        PL_WAIT_JOIN,
+        PL_WAIT_TASK,
+        PL_WAIT_MUTEX,
+        PL_WAIT_CONDITION,
+        PL_WAIT_SEMAPHORE,
+        PL_WAIT_EVENT,
+        PL_WAIT_CHANNEL_SEND,
+        PL_WAIT_CHANNEL_RECEIVE,
+        PL_WAIT_FD_READ,
+        PL_WAIT_FD_WRITE,
+        PL_WAIT_BLOCKING_CALL,
+        PL_WAIT_HTTP,
+};
+
+enum pl_wait_state {
+        PL_WAIT_IDLE,    /* it does not wait */
+        PL_WAIT_WAITING, /* it can be claimed */
+        PL_WAIT_WOKEN,
+        PL_WAIT_TIMED_OUT,
+        PL_WAIT_CANCELED,
+};
+
+/* A place in the queue of what is waited for. *link* belongs to that object and is guarded by its lock. */
+struct pl_wait_node {
+        struct pl_list link;
+        struct pl_wait *wait;
+        void *slot; /* for what is handed over; what it means is the object's business */
+};
+
+struct pl_wait {
+        _Atomic uint32_t state; /* enum pl_wait_state */
+        uint32_t cause;         /* enum pl_wait_cause */
+        const void *object;     /* what it waits for */
+        struct plait_task *task; /* NULL: a plain thread, asleep on the futex *state* */
+        struct pl_wait_node node;
+};
+
+enum { PL_WAIT_UNINTERRUPTIBLE = 1 }; /* scopes and their deadlines do not end it; deadline_ns does */
+
+/* The calling flow's wait, claimable from now on. Nothing may block between this and wait_finish(). */
+struct pl_wait *pl_sched_wait_begin(enum pl_wait_cause cause, const void *object);
+
+/*
+ * Block until *wait* is claimed. Returns 0 when a waker claimed it, -ETIMEDOUT when *deadline_ns* (or the deadline of a
+ * scope the task is in) came first, -ECANCELED when its scope was cancelled first. A task may go on in another thread.
+ */
+PL_WARN_UNUSED int pl_sched_wait_finish(struct pl_wait *wait, int64_t deadline_ns, unsigned flags);
+
+/* Begun, but nobody has been told of it: do not wait after all. */
+void pl_sched_wait_abandon(struct pl_wait *wait);
+
+/* Try to be the one that wakes it. True: nobody else will, and pl_sched_wake_ready() must follow. */
+static inline bool pl_sched_wake_claim(struct pl_wait *wait)
+{
+        uint32_t expected = PL_WAIT_WAITING;
+
+        return atomic_compare_exchange_strong_explicit(&wait->state, &expected, PL_WAIT_WOKEN, memory_order_acq_rel,
+                                                       memory_order_relaxed);
+}
+
+/* Make a claimed flow run. It may be gone when this returns. Callable from tasks, workers and plain threads. */
+void pl_sched_wake_ready(struct pl_wait *wait);
+
+/*
+ * Would a wait that begins now end at once? 0, -ECANCELED or -ETIMEDOUT, as the caller's scopes say. wait_finish() asks
+ * by itself; this is for operations that start something that cannot be taken back.
+ */
+int pl_sched_wait_check(void);
+
+#endif
