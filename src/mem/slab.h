@@ -1,0 +1,122 @@
+/*
+ * Objects of one size from slabs: for what there may be a million of, such as tasks.
+ *
+ * Objects are type-stable: their memory stays mapped and is never used for anything else, so that a stale pointer may
+ * be looked through as long as what is read is checked. A free object keeps what its last user left in it, until the
+ * memory of its slab is given back; then it reads as zero. An object that was never used reads as zero.
+ *
+ * A slab is a block of PL_SLAB_BYTES, aligned to its size, with a header that says which objects are outside the pool.
+ * Slabs are cut from chunks of PL_SLAB_CHUNK_BYTES, and the pool lists its chunks: whoever can read the pool's memory,
+ * from inside or from another process, finds every object.
+ */
+#ifndef PL_MEM_SLAB_H
+#define PL_MEM_SLAB_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attributes.h"
+#include "base/list.h"
+#include "plat/lock.h"
+
+enum {
+        PL_SLAB_BYTES = 256 * 1024,
+        PL_SLAB_CHUNK_BYTES = 64 * PL_SLAB_BYTES,
+        PL_SLAB_CHUNKS = 4096, /* 64 GiB of objects */
+        PL_SLAB_BATCH = 64,
+        PL_SLAB_HEADER_BYTES = 1024,
+        PL_SLAB_MIN_OBJECT = 64,
+        PL_SLAB_MAX_OBJECTS = PL_SLAB_BYTES / PL_SLAB_MIN_OBJECT,
+};
+
+struct pl_slab_pool;
+
+/* The start of each slab. */
+struct pl_slab {
+        struct pl_slab_pool *pool; /* NULL: never used */
+        struct pl_list link;       /* in one of the pool's lists */
+        uint32_t objects;          /* how many fit */
+        uint32_t carved;           /* the first so many have been used since the slab last was empty */
+        uint32_t used;             /* outside the pool (in use or in a cache) */
+        uint32_t state;
+        uint64_t taken[PL_SLAB_MAX_OBJECTS / 64]; /* a bit per object outside the pool */
+};
+
+/* Static; see PL_SLAB_POOL_INIT. */
+struct pl_slab_pool {
+        const char *name;
+        size_t object_bytes; /* a multiple of 64 */
+        struct pl_lock lock; /* guards what follows */
+        uint32_t n_chunks;
+        uint32_t n_slabs_last;  /* slabs made in the last chunk */
+        struct pl_list partial; /* slabs with a free object and with one in use */
+        struct pl_list empty;   /* slabs without one in use, memory kept */
+        struct pl_list bare;    /* the same, memory given back */
+        size_t in_use;
+        size_t peak;      /* most in use in this interval ... */
+        size_t last_peak; /* ... and in the one before */
+        size_t n_empty;
+        int64_t next_trim_ns;
+        struct pl_slab_pool *next_pool; /* all pools, for pl_mem_trim() */
+        bool listed;
+        char *_Atomic chunks[PL_SLAB_CHUNKS];
+};
+
+/* A pool of objects of so many bytes (rounded up to whole cache lines). */
+#define PL_SLAB_POOL_INIT(pool_name, bytes)                                   \
+        {                                                                     \
+                .name = (pool_name), .object_bytes = ((bytes) + 63) / 64 * 64 \
+        }
+
+/* A worker's free objects. Only its owner touches it. Valid when zero but for *pool*. */
+struct pl_slab_cache {
+        struct pl_slab_pool *pool;
+        uint32_t n;
+        uint32_t n_spare; /* PL_SLAB_BATCH or 0 */
+        void *hot[PL_SLAB_BATCH];
+        void *spare[PL_SLAB_BATCH];
+};
+
+static inline void pl_mem_slab_cache_init(struct pl_slab_cache *cache, struct pl_slab_pool *pool)
+{
+        cache->pool = pool;
+        cache->n = 0;
+        cache->n_spare = 0;
+}
+
+/* The slow halves: trade a batch with the pool. */
+PL_NOINLINE void *pl_mem_slab_refill(struct pl_slab_cache *cache);
+PL_NOINLINE void pl_mem_slab_spill(struct pl_slab_cache *cache);
+
+/* An object, aligned to a cache line; NULL when there is no memory. */
+static inline void *pl_mem_slab_get(struct pl_slab_cache *cache)
+{
+        if (PL_UNLIKELY(!cache->n))
+                return pl_mem_slab_refill(cache);
+        return cache->hot[--cache->n];
+}
+
+/* Give an object back, to any worker's cache. */
+static inline void pl_mem_slab_put(struct pl_slab_cache *cache, void *object)
+{
+        if (PL_UNLIKELY(cache->n == PL_SLAB_BATCH))
+                pl_mem_slab_spill(cache);
+        cache->hot[cache->n++] = object;
+}
+
+/* Give everything that the cache has back to the pool. */
+void pl_mem_slab_cache_flush(struct pl_slab_cache *cache);
+
+/* For threads without a cache: straight from and to the pool, under its lock. */
+void *pl_mem_slab_pool_get(struct pl_slab_pool *pool);
+void pl_mem_slab_pool_put(struct pl_slab_pool *pool, void *object);
+
+/*
+ * Call *visit* for every object that has ever been handed out and whose memory has not been given back, be it in use or
+ * not (which only its contents tell). Others get, put and change objects meanwhile. Stops when *visit* returns false.
+ */
+void pl_mem_slab_for_each(struct pl_slab_pool *pool, bool (*visit)(void *object, void *arg), void *arg);
+
+#endif

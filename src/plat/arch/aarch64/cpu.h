@@ -1,0 +1,23 @@
+/* Single instructions of aarch64. */
+#ifndef PL_ARCH_CPU_H
+#define PL_ARCH_CPU_H
+
+#include <stdint.h>
+
+/* Tell the processor that this is a spin loop. "isb" waits a little; "yield" does nothing on most cores. */
+static inline void pl_cpu_relax(void)
+{
+        __asm__ volatile("isb" ::: "memory");
+}
+
+/* A counter that is cheap to read, of unknown frequency (pl_plat_ticks_per_ms()). Not ordered with other instructions.
+ */
+static inline uint64_t pl_plat_ticks(void)
+{
+        uint64_t ticks;
+
+        __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+        return ticks;
+}
+
+#endif

@@ -1,0 +1,86 @@
+/*
+ * The contract with the operating system. Nothing above this layer includes a header of Linux for these things; the
+ * implementation is in plat/linux/. Results are >= 0 or a negative errno; errno stays as it was.
+ */
+#ifndef PL_PLAT_SYS_H
+#define PL_PLAT_SYS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arch/cpu.h"
+#include "base/attributes.h"
+#include "plat/panic.h"
+
+#define PL_PLAT_NEVER INT64_MAX
+
+/* --- time --- */
+
+/* CLOCK_MONOTONIC. */
+int64_t pl_plat_now_ns(void);
+
+/* How many pl_plat_ticks() a millisecond has; >= 1. Calibrated at the first call, which may take a millisecond. */
+uint64_t pl_plat_ticks_per_ms(void);
+
+/* --- waiting on a word of memory, within this process --- */
+
+/*
+ * Sleep while *word* is *expected*. 0: woken (or for no reason at all); -EAGAIN: it was not *expected*; -ETIMEDOUT;
+ * -EINTR: a signal handler ran. *deadline_ns*: absolute, CLOCK_MONOTONIC, PL_PLAT_NEVER for none.
+ */
+int pl_plat_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline_ns);
+
+/* Wake up to *n* of its sleepers. */
+void pl_plat_futex_wake(_Atomic uint32_t *word, int n);
+
+/* --- processors --- */
+
+/* How many CPUs this process may keep busy: its affinity mask and its cgroups' quota (rounded up); >= 1. */
+int pl_plat_cpu_count(void);
+
+/*
+ * The CPU quota of the cgroups (v2 and v1) that this process is in, rounded up; 0: unlimited. The smallest among the
+ * ancestors counts. *root* is put before /proc and /sys, "" for the real ones.
+ */
+int pl_plat_cpu_quota(const char *root);
+
+/* --- threads --- */
+
+struct pl_thread {
+        pthread_t id;
+};
+
+/*
+ * Start a thread of the library's own: only the signals that a thread brings upon itself (SIGSEGV, SIGBUS, SIGFPE,
+ * SIGILL, SIGTRAP, SIGSYS, SIGABRT) reach it. *stack_bytes* 0: the system's default. *name* is cut to 15 bytes.
+ * 0, -EAGAIN or -ENOMEM (no resources), -EINVAL.
+ */
+PL_WARN_UNUSED int pl_plat_thread_start(struct pl_thread *ret, void *(*fn)(void *), void *arg, size_t stack_bytes,
+                                        const char *name);
+
+/* Wait for its end; returns what *fn* returned. */
+void *pl_plat_thread_join(struct pl_thread *thread);
+
+/* Let the calling thread run on CPU number *cpu* only. 0 or -EINVAL (this process may not use it). */
+int pl_plat_thread_pin(unsigned cpu);
+
+/* --- settings --- */
+
+/*
+ * The environment variable *name* as a number of *min* to *max*. True: it is in *ret*. Anything else that is set is
+ * named in a warning and ignored.
+ */
+bool pl_plat_env_u64(const char *name, uint64_t min, uint64_t max, uint64_t *ret);
+
+/*
+ * Whether PLAIT_DEBUG has *key*, as in PLAIT_DEBUG=migrate,guard=canary. Its value ("" without "=") is copied to
+ * *value* if that is not NULL; one that does not fit counts as absent.
+ */
+bool pl_plat_debug(const char *key, char *value, size_t value_bytes);
+
+/* A seed. From the kernel; from clock and addresses where that fails. */
+uint64_t pl_plat_random_u64(void);
+
+#endif
