@@ -22,7 +22,8 @@ int vsprintf(char *restrict, const char *restrict, __builtin_va_list) PL_BANNED(
 char *gets(char *) PL_BANNED("no bound: use getline");
 
 /* The result may lack its NUL, or a cut goes unseen. */
-char *strncpy(char *restrict, const char *restrict, __SIZE_TYPE__) PL_BANNED("may lack the NUL: use memcpy or snprintf");
+char *strncpy(char *restrict, const char *restrict, __SIZE_TYPE__)
+        PL_BANNED("may lack the NUL: use memcpy or snprintf");
 char *strncat(char *restrict, const char *restrict, __SIZE_TYPE__) PL_BANNED("cuts in silence: use snprintf");
 
 /* No report of bad input. */
