@@ -39,6 +39,7 @@
 
 #include <plait/base.h>
 #include <plait/errno.h>
+#include <plait/http.h>
 #include <plait/run.h>
 #include <plait/scope.h>
 #include <plait/task.h>
