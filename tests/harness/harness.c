@@ -186,7 +186,7 @@ static bool poller_is_denied(void)
         const char *poller = getenv("PLAIT_POLLER");
         if (!poller || strcmp(poller, "io_uring") != 0)
                 return false;
-        struct io_uring_params params = { .flags = 0 };
+        struct io_uring_params params = {.flags = 0};
         const long fd = syscall(SYS_io_uring_setup, 2, &params);
         if (fd < 0) {
                 printf("TAP version 13\n1..0 # SKIP the kernel denies io_uring: %s\n", strerror(errno));

@@ -21,7 +21,7 @@ static inline int in_task_main(void *arg)
 
 static inline void in_task(void (*body)(void))
 {
-        struct in_task_body task = { .body = body };
+        struct in_task_body task = {.body = body};
         CHECK_INT(plait_run(in_task_main, &task, NULL), ==, 0);
 }
 

@@ -33,13 +33,12 @@ struct test_case {
         const char *stderr_match;        /* extended regular expression that standard error has to match */
 };
 
-#define TEST(name_, ...)                                                                              \
-        static void test_##name_(void);                                                               \
-        static const struct test_case case_##name_ = {                                                \
-                .name = #name_, .file = __FILE__, .line = __LINE__, .body = test_##name_, __VA_ARGS__ \
-        };                                                                                            \
-        static const struct test_case *const entry_##name_                                            \
-                __attribute__((section("plait_tests"), used)) = &case_##name_;                        \
+#define TEST(name_, ...)                                                                                \
+        static void test_##name_(void);                                                                 \
+        static const struct test_case case_##name_ = {                                                  \
+                .name = #name_, .file = __FILE__, .line = __LINE__, .body = test_##name_, __VA_ARGS__}; \
+        static const struct test_case *const entry_##name_                                              \
+                __attribute__((section("plait_tests"), used)) = &case_##name_;                          \
         static void test_##name_(void)
 
 #define CHECK(expr)                                                        \

@@ -40,7 +40,7 @@ static _Noreturn void die(const char *what)
 
 void test_watch_init(void)
 {
-        struct sigaction action = { .sa_handler = on_sigchld };
+        struct sigaction action = {.sa_handler = on_sigchld};
         if (sigaction(SIGCHLD, &action, NULL) < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
                 die("setting up");
         sigset_t chld;
@@ -59,7 +59,7 @@ static double now(void)
 /* A death is expected: it goes to the kernel, not to a sanitizer's handler, and leaves no core file. */
 static void expect_death(int signo)
 {
-        const struct rlimit none = { 0, 0 };
+        const struct rlimit none = {0, 0};
         setrlimit(RLIMIT_CORE, &none);
         signal(signo, SIG_DFL);
 }
@@ -105,8 +105,8 @@ static void wait_for_news(struct test_run *run, double deadline)
         double left = deadline - now();
         if (left < 0)
                 left = 0;
-        const struct timespec ts = { .tv_sec = (time_t)left, .tv_nsec = (long)((left - (double)(time_t)left) * 1e9) };
-        struct pollfd fds[2] = { { .fd = run->out.fd, .events = POLLIN }, { .fd = run->err.fd, .events = POLLIN } };
+        const struct timespec ts = {.tv_sec = (time_t)left, .tv_nsec = (long)((left - (double)(time_t)left) * 1e9)};
+        struct pollfd fds[2] = {{.fd = run->out.fd, .events = POLLIN}, {.fd = run->err.fd, .events = POLLIN}};
         ppoll(fds, 2, &ts, &mask_in_poll);
         collect(&run->out);
         collect(&run->err);
