@@ -1,6 +1,6 @@
 /*
  * What happens when a flow runs into the guard of its stack: one line on stderr that names the task and its stack's
- * size, and death by SIGSEGV (or what the handler that was there before makes of it).
+ * size, and death by SIGSEGV.
  *
  * plait: task 'NAME' (#ID) overflowed its stack of 64 KiB; give it a larger one with struct plait_task_opts.stack_bytes
  */
@@ -13,8 +13,9 @@
 #include "mem/stack.h"
 
 /*
- * Writes who runs on *stack*, as in "task 'NAME' (#ID)", to *buf*, and returns its length (at most *n*, no NUL needed).
- * Called in a signal handler.
+ * Writes who runs on *stack*, as in "task 'NAME' (#ID)", to *buf*, and returns its length (at most *n*, no NUL needed);
+ * 0 if it is not the stack that the calling thread runs on, for then the fault was not an overflow but a stray pointer.
+ * Called in a signal handler. Without one it is "a task".
  */
 typedef int (*pl_mem_describe)(const struct pl_stack *stack, char *buf, size_t n);
 void pl_mem_overflow_describe(pl_mem_describe describe);

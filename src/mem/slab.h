@@ -26,48 +26,43 @@ enum {
         PL_SLAB_CHUNK_BYTES = 64 * PL_SLAB_BYTES,
         PL_SLAB_CHUNKS = 4096, /* 64 GiB of objects */
         PL_SLAB_BATCH = 64,
-        PL_SLAB_HEADER_BYTES = 1024,
-        PL_SLAB_MIN_OBJECT = 64,
-        PL_SLAB_MAX_OBJECTS = PL_SLAB_BYTES / PL_SLAB_MIN_OBJECT,
+        PL_SLAB_HEADER_BYTES = 640, /* where the first object of a slab starts */
+        PL_SLAB_MAX_OBJECTS = PL_SLAB_BYTES / PL_CACHE_LINE,
 };
 
 struct pl_slab_pool;
 
-/* The start of each slab. */
+/* The start of each slab. The pool's lock guards it. */
 struct pl_slab {
-        struct pl_slab_pool *pool; /* NULL: never used */
-        struct pl_list link;       /* in one of the pool's lists */
-        uint32_t objects;          /* how many fit */
-        uint32_t carved;           /* the first so many have been used since the slab last was empty */
-        uint32_t used;             /* outside the pool (in use or in a cache) */
-        uint32_t state;
-        uint64_t taken[PL_SLAB_MAX_OBJECTS / 64]; /* a bit per object outside the pool */
+        struct pl_slab_pool *pool;
+        struct pl_list link;     /* in one of the pool's lists, unless every object is outside the pool */
+        uint32_t objects;        /* how many fit */
+        _Atomic uint32_t carved; /* the first so many have been handed out since the slab last had no memory */
+        uint32_t used;           /* outside the pool: in use or in a cache */
+        uint64_t taken[PL_SLAB_MAX_OBJECTS / 64]; /* a bit for each of those */
 };
 
 /* Static; see PL_SLAB_POOL_INIT. */
 struct pl_slab_pool {
         const char *name;
-        size_t object_bytes; /* a multiple of 64 */
-        struct pl_lock lock; /* guards what follows */
-        uint32_t n_chunks;
-        uint32_t n_slabs_last;  /* slabs made in the last chunk */
-        struct pl_list partial; /* slabs with a free object and with one in use */
-        struct pl_list empty;   /* slabs without one in use, memory kept */
-        struct pl_list bare;    /* the same, memory given back */
-        size_t in_use;
-        size_t peak;      /* most in use in this interval ... */
-        size_t last_peak; /* ... and in the one before */
+        size_t object_bytes;    /* a multiple of a cache line */
+        struct pl_lock lock;    /* guards what follows, where it is not atomic */
+        struct pl_list partial; /* slabs with objects inside and outside the pool */
+        struct pl_list empty;   /* slabs with no object outside, but with memory */
+        struct pl_list bare;    /* slabs with no object outside and no memory but their header */
         size_t n_empty;
-        int64_t next_trim_ns;
-        struct pl_slab_pool *next_pool; /* all pools, for pl_mem_trim() */
-        bool listed;
+        size_t in_use;             /* objects outside the pool */
+        size_t peak;               /* the most since the last trim */
+        _Atomic int64_t trim_ns;   /* when to trim next; 0: nothing to give back */
+        struct pl_slab_pool *next; /* of all pools that have a slab */
+        _Atomic uint32_t n_slabs;  /* slabs ever made; the n-th is in chunk n / 64 */
         char *_Atomic chunks[PL_SLAB_CHUNKS];
 };
 
 /* A pool of objects of so many bytes (rounded up to whole cache lines). */
-#define PL_SLAB_POOL_INIT(pool_name, bytes)                                   \
-        {                                                                     \
-                .name = (pool_name), .object_bytes = ((bytes) + 63) / 64 * 64 \
+#define PL_SLAB_POOL_INIT(pool_name, bytes)                                                                        \
+        {                                                                                                          \
+                .name = (pool_name), .object_bytes = ((bytes) + PL_CACHE_LINE - 1) / PL_CACHE_LINE * PL_CACHE_LINE \
         }
 
 /* A worker's free objects. Only its owner touches it. Valid when zero but for *pool*. */
@@ -109,13 +104,13 @@ static inline void pl_mem_slab_put(struct pl_slab_cache *cache, void *object)
 /* Give everything that the cache has back to the pool. */
 void pl_mem_slab_cache_flush(struct pl_slab_cache *cache);
 
-/* For threads without a cache: straight from and to the pool, under its lock. */
+/* For threads without a cache: straight from and to the pool, under its lock. get() is NULL when there is no memory. */
 void *pl_mem_slab_pool_get(struct pl_slab_pool *pool);
 void pl_mem_slab_pool_put(struct pl_slab_pool *pool, void *object);
 
 /*
- * Call *visit* for every object that has ever been handed out and whose memory has not been given back, be it in use or
- * not (which only its contents tell). Others get, put and change objects meanwhile. Stops when *visit* returns false.
+ * Call *visit* for every object that has been handed out and whose memory has not been given back since, in use or not:
+ * only its contents tell. Others get, put and change objects meanwhile. Stops when *visit* returns false.
  */
 void pl_mem_slab_for_each(struct pl_slab_pool *pool, bool (*visit)(void *object, void *arg), void *arg);
 

@@ -15,12 +15,12 @@
 #include "base/attributes.h"
 
 #ifdef __clang__
-#define PL_CAPABILITY       __attribute__((capability("mutex")))
-#define PL_ACQUIRE(...)     __attribute__((acquire_capability(__VA_ARGS__)))
+#define PL_CAPABILITY __attribute__((capability("mutex")))
+#define PL_ACQUIRE(...) __attribute__((acquire_capability(__VA_ARGS__)))
 #define PL_TRY_ACQUIRE(...) __attribute__((try_acquire_capability(__VA_ARGS__)))
-#define PL_RELEASE(...)     __attribute__((release_capability(__VA_ARGS__)))
-#define PL_REQUIRES(...)    __attribute__((requires_capability(__VA_ARGS__)))
-#define PL_NO_LOCK_CHECK    __attribute__((no_thread_safety_analysis))
+#define PL_RELEASE(...) __attribute__((release_capability(__VA_ARGS__)))
+#define PL_REQUIRES(...) __attribute__((requires_capability(__VA_ARGS__)))
+#define PL_NO_LOCK_CHECK __attribute__((no_thread_safety_analysis))
 #else
 #define PL_CAPABILITY
 #define PL_ACQUIRE(...)

@@ -1,0 +1,33 @@
+/* Sleeping on a word of memory: futex(2), private to the process, absolute deadlines. */
+#include <errno.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "plat/sys.h"
+
+int pl_plat_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline_ns)
+{
+        struct timespec t = {0};
+        int saved = errno;
+        int r = 0;
+
+        if (deadline_ns > 0) {
+                t.tv_sec = deadline_ns / 1000000000;
+                t.tv_nsec = deadline_ns % 1000000000;
+        }
+        if (syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
+                    deadline_ns == PL_PLAT_NEVER ? NULL : &t, NULL, FUTEX_BITSET_MATCH_ANY) < 0)
+                r = -errno;
+        errno = saved;
+        return r;
+}
+
+void pl_plat_futex_wake(_Atomic uint32_t *word, int n)
+{
+        int saved = errno;
+
+        syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, n, NULL, NULL, 0);
+        errno = saved; /* the word may be unmapped by now: its waiter was gone already */
+}

@@ -1,0 +1,85 @@
+/* Threads of the library's own. */
+#include <errno.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "plat/sys.h"
+
+/* What a thread brings upon itself must not be blocked: the kernel would kill the process without asking a handler. */
+static const int synchronous[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
+
+static size_t usable_stack_bytes(size_t wanted)
+{
+        long page = sysconf(_SC_PAGESIZE);
+        long least = sysconf(_SC_THREAD_STACK_MIN);
+        size_t round = page > 0 ? (size_t)page : 4096;
+
+        if (least > 0 && wanted < (size_t)least)
+                wanted = (size_t)least;
+        return (wanted + round - 1) / round * round;
+}
+
+static int create(pthread_t *ret, void *(*fn)(void *), void *arg, size_t stack_bytes)
+{
+        pthread_attr_t attr;
+        int r = pthread_attr_init(&attr);
+
+        if (r != 0)
+                return -r;
+        if (stack_bytes > 0)
+                r = pthread_attr_setstacksize(&attr, usable_stack_bytes(stack_bytes));
+        if (r == 0)
+                r = pthread_create(ret, &attr, fn, arg);
+        pthread_attr_destroy(&attr);
+        return -r;
+}
+
+int pl_plat_thread_start(struct pl_thread *ret, void *(*fn)(void *), void *arg, size_t stack_bytes, const char *name)
+{
+        sigset_t all, old;
+        char cut[16];
+        pthread_t id;
+        int r;
+
+        sigfillset(&all);
+        for (size_t i = 0; i < PL_ARRAY_SIZE(synchronous); i++)
+                sigdelset(&all, synchronous[i]);
+        pthread_sigmask(SIG_SETMASK, &all, &old); /* the thread inherits it */
+        r = create(&id, fn, arg, stack_bytes);
+        pthread_sigmask(SIG_SETMASK, &old, NULL);
+        if (r < 0)
+                return r;
+        snprintf(cut, sizeof(cut), "%s", name);
+        pthread_setname_np(id, cut); /* only for people: no matter if it fails */
+        ret->id = id;
+        return 0;
+}
+
+void *pl_plat_thread_join(struct pl_thread *thread)
+{
+        void *result = NULL;
+        int r = pthread_join(thread->id, &result);
+
+        if (r != 0)
+                pl_panic("joining a thread failed: %s; it was joined already or joins itself", strerror(r));
+        return result;
+}
+
+int pl_plat_thread_pin(unsigned cpu)
+{
+        cpu_set_t *set = CPU_ALLOC(cpu + 1);
+        size_t bytes = CPU_ALLOC_SIZE(cpu + 1);
+        int r;
+
+        if (!set)
+                return -ENOMEM;
+        CPU_ZERO_S(bytes, set);
+        CPU_SET_S(cpu, bytes, set);
+        r = pthread_setaffinity_np(pthread_self(), bytes, set);
+        CPU_FREE(set);
+        return -r;
+}
