@@ -11,7 +11,7 @@
 #define PL_COLD __attribute__((cold, noinline))
 #define PL_NORETURN __attribute__((noreturn))
 #define PL_WARN_UNUSED __attribute__((warn_unused_result))
-#define PL_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define PL_PRINTF(index, first) __attribute__((format(printf, index, first)))
 #define PL_UNUSED __attribute__((unused))
 
 #define PL_CACHE_LINE 64
