@@ -54,4 +54,4 @@ help: ## Show this list
 
 $(BUILD)/build.ninja:
 	@command -v meson >/dev/null || { echo 'plait is built by meson, which is not here: run scripts/install-deps build' >&2; exit 1; }
-	meson setup $(BUILD)
+	@echo 'meson setup $(BUILD)'; log=$$(meson setup $(BUILD) 2>&1) || { echo "$$log" >&2; exit 1; }
