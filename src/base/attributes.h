@@ -18,7 +18,7 @@
 #define PL_LINE_ALIGNED __attribute__((aligned(PL_CACHE_LINE)))
 
 /* The structure of which *member* is a part. */
-#define PL_CONTAINER_OF(member_ptr, type, member) ((type *)(void *)((char *)(member_ptr) - offsetof(type, member)))
+#define PL_CONTAINER_OF(member_ptr, type, member) ((type *)(void *)((char *)(member_ptr)-offsetof(type, member)))
 #define PL_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 #endif

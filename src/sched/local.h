@@ -2,7 +2,8 @@
 #ifndef PL_SCHED_LOCAL_H
 #define PL_SCHED_LOCAL_H
 
-/* The calling task's pointer, or the calling thread's in a thread that runs no task; NULL at first. Until it suspends. */
+/* The calling task's pointer, or the calling thread's in a thread that runs no task; NULL at first. Until it suspends.
+ */
 void **pl_sched_local(void);
 
 /* Called with a task's pointer, if it is not NULL, in the task when it ends; or in the thread when that ends. */

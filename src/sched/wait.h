@@ -48,12 +48,19 @@ enum pl_wait_cause {
         PL_WAIT_HTTP,
 };
 
+/*
+ * The low bits of a wait's word; above them stands a number that each wait increments, so that a cancellation cannot
+ * end another wait than the one it looked at.
+ */
 enum pl_wait_state {
         PL_WAIT_IDLE,    /* it does not wait */
-        PL_WAIT_WAITING, /* it can be claimed */
+        PL_WAIT_BEGUN,   /* a waker can claim it */
+        PL_WAIT_WAITING, /* so can a deadline and a cancellation */
         PL_WAIT_WOKEN,
         PL_WAIT_TIMED_OUT,
         PL_WAIT_CANCELED,
+        PL_WAIT_STATE_MASK = 7,
+        PL_WAIT_STATE_BITS = 3,
 };
 
 /* A place in the queue of what is waited for. *link* belongs to that object and is guarded by its lock. */
@@ -64,9 +71,9 @@ struct pl_wait_node {
 };
 
 struct pl_wait {
-        _Atomic uint32_t state; /* enum pl_wait_state */
-        uint32_t cause;         /* enum pl_wait_cause */
-        const void *object;     /* what it waits for */
+        _Atomic uint32_t state;  /* enum pl_wait_state and the wait's number */
+        uint32_t cause;          /* enum pl_wait_cause */
+        const void *object;      /* what it waits for */
         struct plait_task *task; /* NULL: a plain thread, asleep on the futex *state* */
         struct pl_wait_node node;
 };
@@ -85,13 +92,25 @@ PL_WARN_UNUSED int pl_sched_wait_finish(struct pl_wait *wait, int64_t deadline_n
 /* Begun, but nobody has been told of it: do not wait after all. */
 void pl_sched_wait_abandon(struct pl_wait *wait);
 
+static inline bool pl_sched_wait_claimable(uint32_t state)
+{
+        state &= PL_WAIT_STATE_MASK;
+        return state == PL_WAIT_BEGUN || state == PL_WAIT_WAITING;
+}
+
 /* Try to be the one that wakes it. True: nobody else will, and pl_sched_wake_ready() must follow. */
 static inline bool pl_sched_wake_claim(struct pl_wait *wait)
 {
-        uint32_t expected = PL_WAIT_WAITING;
+        uint32_t state = atomic_load_explicit(&wait->state, memory_order_relaxed);
 
-        return atomic_compare_exchange_strong_explicit(&wait->state, &expected, PL_WAIT_WOKEN, memory_order_acq_rel,
-                                                       memory_order_relaxed);
+        while (pl_sched_wait_claimable(state)) {
+                uint32_t woken = (state & ~(uint32_t)PL_WAIT_STATE_MASK) | PL_WAIT_WOKEN;
+
+                if (atomic_compare_exchange_weak_explicit(&wait->state, &state, woken, memory_order_acq_rel,
+                                                          memory_order_relaxed))
+                        return true;
+        }
+        return false;
 }
 
 /* Make a claimed flow run. It may be gone when this returns. Callable from tasks, workers and plain threads. */

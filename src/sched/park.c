@@ -1,0 +1,165 @@
+/*
+ * Workers without work, and how they are woken.
+ *
+ * To wake a sleeping processor costs the waker about 7 us, and the sleeper runs 20 us later. For most tasks that is
+ * more than running them takes. So:
+ *
+ * - Only one worker at a time is woken to look for work (n_searching); when it finds some, it wakes the next.
+ * - A worker that has just run out of work naps first (PL_IDLE_LIGHT, NAP_NS, doubling up to NAP_MOST_NS as long as it
+ *   finds nothing when it looks). It cannot be woken for ordinary work then, so a pair of tasks that exchange messages
+ *   does not pay for a wake-up each time, only for one per nap.
+ * - Then it announces itself (n_idle). From then on whoever queues work wakes it. Queueing costs no fence: that a
+ *   worker saw n_idle == 0 just before the announcement, and its work was not yet visible to the sleeper, is made
+ *   good by one more look after ANNOUNCED_NS, long after any store has become visible. Then it sleeps until it is
+ *   woken: in a process where nothing happens, nothing wakes up.
+ *
+ * Work from threads that are no workers is not come across by anybody who is awake, so it wakes a worker in whatever
+ * stage (wake_any). There the order matters: the thread queues, then reads n_parked; the sleeper adds to n_parked, then
+ * looks at the injector; all four are sequentially consistent, so one sees the other.
+ *
+ * A worker sleeps inside its poller, so news from the kernel and timers wake it, too.
+ */
+#include "mem/trim.h"
+#include "plait/time.h"
+#include "sched/worker.h"
+
+enum {
+        NAP_NS = 100 * 1000,
+        NAP_MOST_NS = 1600 * 1000,
+        ANNOUNCED_NS = 1000 * 1000,
+};
+
+/* Under the lock: no longer parked. */
+static void get_up(struct pl_run *run, struct pl_worker *worker)
+{
+        pl_list_remove(&worker->parked_link);
+        atomic_fetch_sub(&run->n_parked, 1);
+        if (worker->idle >= PL_IDLE_ANNOUNCED)
+                atomic_fetch_sub(&run->n_idle, 1);
+        worker->idle = PL_IDLE_AWAKE;
+}
+
+static void lie_down(struct pl_run *run, struct pl_worker *worker, enum pl_idle_stage stage)
+{
+        pl_lock_acquire(&run->idle_lock);
+        pl_list_push_front(&run->parked, &worker->parked_link);
+        worker->idle = stage;
+        atomic_fetch_add(&run->n_parked, 1);
+        if (stage >= PL_IDLE_ANNOUNCED)
+                atomic_fetch_add(&run->n_idle, 1);
+        pl_lock_release(&run->idle_lock);
+}
+
+/* Wake one that sleeps at least as soundly as *stage*. */
+static void wake(enum pl_idle_stage stage)
+{
+        struct pl_run *run = &pl_sched_the_run;
+        struct pl_worker *woken = NULL;
+
+        pl_lock_acquire(&run->idle_lock);
+        for (struct pl_list *link = run->parked.next; link != &run->parked && !woken; link = link->next) {
+                struct pl_worker *worker = PL_CONTAINER_OF(link, struct pl_worker, parked_link);
+
+                if (worker->idle >= stage)
+                        woken = worker;
+        }
+        if (woken) {
+                get_up(run, woken);
+                woken->searching = true;
+                atomic_fetch_add(&run->n_searching, 1);
+        }
+        pl_lock_release(&run->idle_lock);
+        if (woken)
+                run->poller->notify(woken->poller);
+}
+
+void pl_sched_wake_one(void)
+{
+        if (!atomic_load_explicit(&pl_sched_the_run.n_searching, memory_order_relaxed))
+                wake(PL_IDLE_ANNOUNCED);
+}
+
+void pl_sched_wake_any(void)
+{
+        if (atomic_load(&pl_sched_the_run.n_parked))
+                wake(PL_IDLE_LIGHT);
+}
+
+void pl_sched_wake_all(void)
+{
+        struct pl_run *run = &pl_sched_the_run;
+
+        for (unsigned i = 0; i < run->n_workers; i++)
+                run->poller->notify(run->workers[i].poller);
+}
+
+/* There is something that this worker could take. Exact for the injector and its own queue. */
+static bool work_in_sight(struct pl_run *run, const struct pl_worker *worker)
+{
+        if (atomic_load(&run->injector.n) || pl_runq_count(&worker->ready) || atomic_load(&run->stopping))
+                return true;
+        for (unsigned i = 0; i < run->n_workers; i++)
+                if (!pl_deque_empty(&run->workers[i].fresh) || pl_runq_count(&run->workers[i].ready) > 1)
+                        return true;
+        return false;
+}
+
+/* How long to sleep in *stage*. */
+static int64_t sleep_until(struct pl_worker *worker, enum pl_idle_stage stage)
+{
+        int64_t until = atomic_load_explicit(&worker->timers.next_ns, memory_order_relaxed);
+        int64_t now_ns = pl_plat_now_ns();
+        int64_t trim_ns = pl_mem_trim(now_ns);
+
+        if (trim_ns < until)
+                until = trim_ns;
+        if (stage == PL_IDLE_LIGHT && until > now_ns + worker->nap_ns)
+                until = now_ns + worker->nap_ns;
+        if (stage == PL_IDLE_ANNOUNCED && until > now_ns + ANNOUNCED_NS)
+                until = now_ns + ANNOUNCED_NS;
+        return until;
+}
+
+static void give_up_search(struct pl_run *run, struct pl_worker *worker)
+{
+        if (!worker->searching)
+                return;
+        worker->searching = false;
+        atomic_fetch_sub(&run->n_searching, 1);
+        worker->nap_ns = worker->nap_ns * 2 < NAP_MOST_NS ? worker->nap_ns * 2 : NAP_MOST_NS;
+        worker->next_stage = PL_IDLE_LIGHT;
+}
+
+void pl_sched_park(struct pl_worker *worker)
+{
+        struct pl_run *run = &pl_sched_the_run;
+
+        give_up_search(run, worker);
+        enum pl_idle_stage stage = run->n_workers > 1 ? worker->next_stage : PL_IDLE_DEEP;
+        lie_down(run, worker, stage);
+        if (!work_in_sight(run, worker)) {
+                int64_t until = sleep_until(worker, stage);
+
+                worker->looking = true;
+                run->poller->wait(worker->poller, until);
+                worker->looking = false;
+        }
+        pl_lock_acquire(&run->idle_lock);
+        if (worker->idle != PL_IDLE_AWAKE)
+                get_up(run, worker);
+        pl_lock_release(&run->idle_lock);
+        worker->next_stage = stage == PL_IDLE_ANNOUNCED ? PL_IDLE_DEEP : PL_IDLE_ANNOUNCED;
+}
+
+void pl_sched_stop_searching(struct pl_worker *worker)
+{
+        struct pl_run *run = &pl_sched_the_run;
+
+        worker->next_stage = PL_IDLE_LIGHT;
+        if (!worker->searching)
+                return;
+        worker->searching = false;
+        worker->nap_ns = NAP_NS;
+        if (atomic_fetch_sub(&run->n_searching, 1) == 1)
+                pl_sched_offer();
+}

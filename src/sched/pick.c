@@ -1,0 +1,170 @@
+/*
+ * What a worker runs next.
+ *
+ * From its own queues it takes tasks that can go on and tasks that have not started by turns, so that neither kind
+ * starves the other. Of the latter it takes the youngest (its data are in the cache, and a tree of tasks is walked
+ * depth first, in little memory), and now and then the oldest. Every PL_SERVICE_TICKS tasks, if SERVICE_US have passed,
+ * it looks at the timers, the poller and the injector.
+ *
+ * A worker without work takes it from others: the oldest of the tasks that have not started, or half of those that can
+ * go on. It leaves a single task that can go on where it is, unless that worker has run nothing else since the thief
+ * last looked: most often it will be run in a moment where its data are, but it must not be stranded behind a task
+ * that computes.
+ */
+#include "sched/worker.h"
+
+enum {
+        SERVICE_US = 50,
+        STEAL_MOST = 64,
+        INJECTED_MOST = 32,
+};
+
+/* Our part of what other threads have handed over. */
+static void take_injected(struct pl_worker *worker)
+{
+        struct pl_run *run = &pl_sched_the_run;
+        uint32_t waiting = pl_runq_count(&run->injector);
+
+        if (!waiting)
+                return;
+        uint32_t most = waiting / run->n_workers + 1;
+        struct pl_list taken;
+
+        pl_list_init(&taken);
+        pl_runq_lock(&run->injector);
+        uint32_t n = 0;
+        for (struct plait_task *task; n < most && n < INJECTED_MOST; n++) {
+                task = pl_runq_take_front(&run->injector);
+                if (!task)
+                        break;
+                pl_list_push_back(&taken, &task->link);
+        }
+        pl_runq_unlock(&run->injector);
+        pl_runq_append(&worker->ready, &taken, n);
+}
+
+/* Fire timers, see what the kernel has. */
+static void look(struct pl_worker *worker)
+{
+        const struct pl_poller_ops *poller = pl_sched_the_run.poller;
+        int64_t now_ns = pl_plat_now_ns();
+
+        worker->last_service = pl_plat_ticks();
+        worker->looking = true;
+        if (pl_timers_due(&worker->timers, now_ns))
+                pl_timers_fire(&worker->timers, now_ns);
+        if (poller->watching(worker->poller))
+                poller->wait(worker->poller, 0);
+        worker->looking = false;
+        take_injected(worker);
+}
+
+static PL_NOINLINE struct plait_task *service(struct pl_worker *worker)
+{
+        if (pl_plat_ticks() - worker->last_service > SERVICE_US * pl_sched_the_run.ticks_per_us)
+                look(worker);
+        if (pl_deque_empty(&worker->fresh))
+                return NULL;
+        return pl_deque_steal(&worker->fresh);
+}
+
+static inline struct plait_task *pop_fresh(struct pl_worker *worker)
+{
+        return pl_deque_empty(&worker->fresh) ? NULL : pl_deque_pop(&worker->fresh);
+}
+
+struct plait_task *pl_sched_pick(struct pl_worker *worker)
+{
+        uint32_t ticks = atomic_load_explicit(&worker->ticks, memory_order_relaxed) + 1;
+        struct plait_task *task;
+
+        atomic_store_explicit(&worker->ticks, ticks, memory_order_relaxed);
+        if (PL_UNLIKELY(ticks % PL_SERVICE_TICKS == 0) && (task = service(worker)))
+                return task;
+        if (ticks % 2) {
+                task = pl_runq_pop_front(&worker->ready);
+                return task ? task : pop_fresh(worker);
+        }
+        task = pop_fresh(worker);
+        return task ? task : pl_runq_pop_front(&worker->ready);
+}
+
+static uint64_t next_random(struct pl_worker *worker)
+{
+        uint64_t x = worker->random; /* xorshift64 (Marsaglia 2003) */
+
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        return worker->random = x;
+}
+
+/* How many of *victim*'s tasks that can go on are to be had. */
+static uint32_t stealable(struct pl_worker *worker, struct pl_worker *victim)
+{
+        uint32_t n = pl_runq_count(&victim->ready);
+        uint32_t ticks = atomic_load_explicit(&victim->ticks, memory_order_relaxed);
+        bool stuck = worker->seen_ticks[victim->index] == ticks;
+
+        worker->seen_ticks[victim->index] = ticks;
+        if (n <= 1)
+                return stuck ? n : 0;
+        return n / 2 < STEAL_MOST ? n / 2 : STEAL_MOST;
+}
+
+static struct plait_task *steal_from(struct pl_worker *worker, struct pl_worker *victim)
+{
+        struct plait_task *task = pl_deque_steal(&victim->fresh);
+
+        if (task)
+                return task;
+        uint32_t most = stealable(worker, victim);
+        if (!most)
+                return NULL;
+        struct pl_list loot;
+
+        pl_list_init(&loot);
+        uint32_t n = pl_runq_steal(&victim->ready, most, &loot);
+        if (!n)
+                return NULL;
+        task = PL_CONTAINER_OF(pl_list_pop_front(&loot), struct plait_task, link);
+        if (n > 1)
+                pl_runq_append(&worker->ready, &loot, n - 1);
+        return task;
+}
+
+static struct plait_task *steal(struct pl_worker *worker)
+{
+        struct pl_run *run = &pl_sched_the_run;
+        unsigned start = (unsigned)(next_random(worker) % run->n_workers);
+
+        for (unsigned i = 0; i < run->n_workers; i++) {
+                struct pl_worker *victim = &run->workers[(start + i) % run->n_workers];
+                struct plait_task *task = victim == worker ? NULL : steal_from(worker, victim);
+
+                if (task)
+                        return task;
+        }
+        return NULL;
+}
+
+struct plait_task *pl_sched_find(struct pl_worker *worker)
+{
+        struct plait_task *task;
+
+        while (!atomic_load_explicit(&pl_sched_the_run.stopping, memory_order_acquire)) {
+                task = pl_sched_pick(worker);
+                if (!task) {
+                        look(worker);
+                        task = pl_sched_pick(worker);
+                }
+                if (!task)
+                        task = steal(worker);
+                if (task) {
+                        pl_sched_stop_searching(worker);
+                        return task;
+                }
+                pl_sched_park(worker);
+        }
+        return NULL;
+}

@@ -1,0 +1,404 @@
+/* Starting and stopping the runtime. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem/trim.h"
+#include "plait/time.h"
+#include "sched/local.h"
+#include "sched/runtime.h"
+#include "sched/worker.h"
+
+enum {
+        MAIN_STACK = PL_STACK_8M, /* the first task may expect what a program's main() has */
+        FIRST_NAP_NS = 100 * 1000,
+};
+
+struct stop_hook {
+        void (*hook)(void *arg);
+        void *arg;
+        struct stop_hook *next;
+};
+
+/* What lasts as long as the run, and is of interest only to those who start and stop it. */
+static struct {
+        struct pl_lock lock; /* guards busy and hooks */
+        bool busy;
+        struct stop_hook *hooks;
+        _Atomic uint32_t n_ready; /* workers that have come up, or failed to */
+        _Atomic int start_error;  /* the first failure */
+        struct plait_scope root;  /* of the first task; never joined */
+        struct plait_scope services;
+        int (*fn)(void *);
+        void *arg;
+        int64_t deadline_ns;
+        int result;
+        unsigned n_started; /* threads to be joined */
+        unsigned n_missing; /* workers whose thread could not be started */
+} control;
+
+struct pl_run pl_sched_the_run;
+PL_TLS_DEFINE(struct pl_worker, pl_sched_self);
+
+/* --- the first task --- */
+
+static void run_stop_hooks(void)
+{
+        struct stop_hook *hook;
+
+        while ((hook = control.hooks)) {
+                control.hooks = hook->next;
+                hook->hook(hook->arg);
+                free(hook);
+        }
+}
+
+/* The user's function has a scope to itself; the services outlive that. */
+static int run_user(void)
+{
+        struct plait_scope scope = PLAIT_SCOPE_INIT;
+
+        scope.deadline_ns = control.deadline_ns;
+        int r = plait_scope_open(&scope);
+        if (r < 0)
+                return r;
+        r = control.fn(control.arg);
+        if (plait_task_self()->scope != &scope)
+                pl_panic("the first task returned while a scope that it opened at %p is open: call plait_scope_join() "
+                         "before returning",
+                         plait_task_self()->scope->pl_opened_at);
+        int joined = plait_scope_join(&scope);
+        return r ? r : joined;
+}
+
+static int first_task(void *unused)
+{
+        (void)unused;
+        control.services = (struct plait_scope){.flags = PLAIT_SCOPE_SHIELD};
+        control.result = plait_scope_open(&control.services);
+        if (control.result == 0)
+                control.result = run_user();
+        plait_scope_cancel(&control.services);
+        (void)!plait_scope_join(&control.services);
+        run_stop_hooks();
+        atomic_store_explicit(&pl_sched_the_run.stopping, true, memory_order_seq_cst);
+        pl_sched_wake_all();
+        return 0;
+}
+
+static int start_first_task(struct pl_worker *worker, const char *name)
+{
+        struct plait_task_opts opts = {.size = sizeof opts, .name = name ? name : "main"};
+        struct plait_task *task = pl_sched_task_new(worker, first_task, NULL);
+
+        if (!task)
+                return -ENOMEM;
+        int r = pl_sched_task_apply_opts(task, &opts, false);
+        if (r < 0) {
+                plait_task_unref(task);
+                return r;
+        }
+        task->stack_class = MAIN_STACK;
+        task->home = &control.root;
+        task->scope = &control.root;
+        pl_runq_push_back(&worker->ready, task);
+        return 0;
+}
+
+/* --- workers --- */
+
+static int describe_overflow(const struct pl_stack *stack, char *buf, size_t n)
+{
+        const struct plait_task *task = stack->owner;
+
+        if (!task)
+                return snprintf(buf, n, "a worker");
+        return snprintf(buf, n, "task '%s' (#%llu)", task->name ? task->name : "", (unsigned long long)task->id);
+}
+
+static int worker_open(struct pl_worker *worker)
+{
+        int r = pl_mem_overflow_thread_init(&worker->overflow);
+
+        if (r < 0)
+                return r;
+        r = pl_sched_the_run.poller->open(&worker->poller, worker->index);
+        if (r < 0)
+                pl_mem_overflow_thread_done(&worker->overflow);
+        return r;
+}
+
+static void worker_close(struct pl_worker *worker)
+{
+        pl_sched_the_run.poller->close(worker->poller);
+        worker->poller = NULL;
+        pl_mem_stack_cache_flush(&worker->stacks);
+        pl_mem_slab_cache_flush(&worker->tasks);
+        pl_mem_overflow_thread_done(&worker->overflow);
+}
+
+static void worker_loop(struct pl_worker *worker)
+{
+        struct plait_task *task;
+
+        while ((task = pl_sched_find(worker)))
+                pl_sched_resume(worker, task);
+}
+
+/* All pollers must be there before the first worker runs: anybody may be notified. */
+static int come_up(struct pl_worker *worker)
+{
+        int r;
+
+        pl_fiber_init_thread(&worker->root_fiber);
+        r = worker_open(worker);
+        if (r < 0)
+                atomic_store(&control.start_error, r);
+        atomic_fetch_add(&control.n_ready, 1);
+        pl_plat_futex_wake(&control.n_ready, INT32_MAX);
+        for (;;) {
+                uint32_t ready = atomic_load(&control.n_ready);
+
+                if (ready >= pl_sched_the_run.n_workers)
+                        break;
+                (void)!pl_plat_futex_wait(&control.n_ready, ready, PL_PLAT_NEVER);
+        }
+        return r;
+}
+
+static void run_worker(struct pl_worker *worker)
+{
+        int r = come_up(worker);
+
+        if (!atomic_load(&control.start_error)) {
+                pl_sched_self_set(worker);
+                worker_loop(worker);
+                pl_sched_self_set(NULL);
+        }
+        /* Somebody who is on the way out may still notify this worker: close when all have left their loops. */
+        atomic_fetch_sub(&control.n_ready, 1);
+        for (;;) {
+                uint32_t left = atomic_load(&control.n_ready);
+
+                if (left == control.n_missing)
+                        break;
+                (void)!pl_plat_futex_wait(&control.n_ready, left, PL_PLAT_NEVER);
+        }
+        pl_plat_futex_wake(&control.n_ready, INT32_MAX);
+        if (r == 0)
+                worker_close(worker);
+}
+
+static void *worker_thread(void *arg)
+{
+        run_worker(arg);
+        return NULL;
+}
+
+static void worker_init(struct pl_worker *worker, unsigned index, bool shared)
+{
+        worker->index = index;
+        worker->random = pl_plat_random_u64() | 1;
+        worker->next_stage = PL_IDLE_LIGHT;
+        worker->nap_ns = FIRST_NAP_NS;
+        pl_mem_slab_cache_init(&worker->tasks, &pl_sched_task_pool);
+        pl_list_init(&worker->parked_link);
+        pl_runq_init(&worker->ready, shared);
+        pl_timers_init(&worker->timers, pl_plat_now_ns());
+}
+
+/* --- the run --- */
+
+static int check_opts(const struct plait_run_opts *opts)
+{
+        if (!opts)
+                return 0;
+        if (opts->size != sizeof *opts || opts->workers > PL_MAX_WORKERS)
+                return -EINVAL;
+        int class = pl_mem_stack_class(opts->stack_bytes);
+        return class < 0 ? class : 0;
+}
+
+static unsigned worker_count(const struct plait_run_opts *opts)
+{
+        uint64_t n;
+
+        if (pl_plat_env_u64("PLAIT_WORKERS", 1, PL_MAX_WORKERS, &n))
+                return (unsigned)n;
+        if (opts && opts->workers)
+                return opts->workers;
+        n = (uint64_t)pl_plat_cpu_count();
+        return n < PL_MAX_WORKERS ? (unsigned)n : PL_MAX_WORKERS;
+}
+
+static void free_workers(struct pl_run *run)
+{
+        for (unsigned i = 0; run->workers && i < run->n_workers; i++)
+                free(run->workers[i].seen_ticks);
+        free(run->workers);
+        run->workers = NULL;
+}
+
+static int make_workers(struct pl_run *run)
+{
+        run->workers = aligned_alloc(PL_CACHE_LINE, run->n_workers * sizeof *run->workers);
+        if (!run->workers)
+                return -ENOMEM;
+        memset(run->workers, 0, run->n_workers * sizeof *run->workers);
+        for (unsigned i = 0; i < run->n_workers; i++) {
+                worker_init(&run->workers[i], i, run->n_workers > 1);
+                run->workers[i].seen_ticks = calloc(run->n_workers, sizeof(uint32_t));
+                if (!run->workers[i].seen_ticks) {
+                        free_workers(run);
+                        return -ENOMEM;
+                }
+        }
+        return 0;
+}
+
+static int make_run(const struct plait_run_opts *opts, const struct pl_poller_ops *poller)
+{
+        static uint64_t runs;
+        struct pl_run *run = &pl_sched_the_run;
+        uint64_t next_id = run->next_id;
+
+        memset(run, 0, sizeof *run);
+        run->next_id = next_id ? next_id : 1;
+        run->poller = poller;
+        run->n_workers = worker_count(opts);
+        run->default_class = (unsigned)pl_mem_stack_class(opts ? opts->stack_bytes : 0);
+        run->ticks_per_us = pl_plat_ticks_per_ms() / 1000 + 1;
+        run->migrate = pl_sched_debug("migrate") && run->n_workers > 1;
+        pl_list_init(&run->parked);
+        pl_runq_init(&run->injector, true);
+        int r = make_workers(run);
+        if (r == 0)
+                run->id = ++runs;
+        return r;
+}
+
+/* The calling thread is worker 0. A thread that cannot be started counts as a worker that failed to come up. */
+static void run_threads(struct pl_run *run)
+{
+        for (unsigned i = 1; i < run->n_workers; i++) {
+                char name[24];
+
+                snprintf(name, sizeof name, "plait-%u", i);
+                int r = pl_plat_thread_start(&run->workers[i].thread, worker_thread, &run->workers[i], 0, name);
+                if (r < 0) {
+                        control.n_missing = run->n_workers - i;
+                        atomic_store(&control.start_error, r);
+                        atomic_fetch_add(&control.n_ready, control.n_missing);
+                        break;
+                }
+                control.n_started++;
+        }
+        run_worker(&run->workers[0]);
+        for (unsigned i = 1; i <= control.n_started; i++)
+                pl_plat_thread_join(&run->workers[i].thread);
+}
+
+static int run_all(const struct plait_run_opts *opts, const struct pl_poller_ops *poller)
+{
+        struct pl_run *run = &pl_sched_the_run;
+        int r = make_run(opts, poller);
+
+        if (r < 0)
+                return r;
+        pl_mem_overflow_describe(describe_overflow);
+        r = pl_mem_overflow_install();
+        if (r == 0) {
+                r = start_first_task(&run->workers[0], opts ? opts->name : NULL);
+                if (r == 0) {
+                        run_threads(run);
+                        r = atomic_load(&control.start_error);
+                        if (r == 0)
+                                r = control.result;
+                }
+                pl_mem_overflow_uninstall();
+        }
+        run->id = 0;
+        free_workers(run);
+        pl_mem_trim(pl_plat_now_ns());
+        return r;
+}
+
+int pl_sched_run(int (*fn)(void *), void *arg, const struct plait_run_opts *opts, const struct pl_poller_ops *poller)
+{
+        int r = fn ? check_opts(opts) : -EINVAL;
+
+        if (r < 0)
+                return r;
+        pl_lock_acquire(&control.lock);
+        bool busy = control.busy;
+        control.busy = true;
+        pl_lock_release(&control.lock);
+        if (busy)
+                return -EBUSY;
+
+        control.fn = fn;
+        control.arg = arg;
+        control.deadline_ns = opts ? opts->deadline_ns : 0;
+        control.root = (struct plait_scope){0};
+        control.start_error = 0;
+        control.n_ready = 0;
+        control.n_started = 0;
+        control.n_missing = 0;
+        r = run_all(opts, poller);
+
+        pl_lock_acquire(&control.lock);
+        control.busy = false;
+        pl_lock_release(&control.lock);
+        return r;
+}
+
+/* --- for other layers --- */
+
+int pl_sched_start_service(int (*fn)(void *), void *arg, const struct plait_task_opts *opts)
+{
+        return plait_scope_start(&control.services, fn, arg, opts, NULL);
+}
+
+int pl_sched_at_stop(void (*hook)(void *arg), void *arg)
+{
+        struct stop_hook *entry = malloc(sizeof *entry);
+
+        if (!entry)
+                return -ENOMEM;
+        *entry = (struct stop_hook){.hook = hook, .arg = arg};
+        pl_lock_acquire(&control.lock);
+        entry->next = control.hooks;
+        control.hooks = entry;
+        pl_lock_release(&control.lock);
+        return 0;
+}
+
+uint64_t pl_sched_run_id(void)
+{
+        return pl_sched_the_run.id;
+}
+
+unsigned plait_workers(void)
+{
+        return pl_sched_the_run.id ? pl_sched_the_run.n_workers : 0;
+}
+
+bool pl_sched_in_task(void)
+{
+        return plait_task_self() != NULL;
+}
+
+unsigned pl_sched_worker_index(void)
+{
+        return pl_sched_self_get()->index;
+}
+
+struct pl_poller *pl_sched_poller(void)
+{
+        return pl_sched_self_get()->poller;
+}
+
+bool pl_sched_debug(const char *flag)
+{
+        return pl_plat_debug(flag, NULL, 0);
+}

@@ -1,0 +1,170 @@
+/*
+ * Switching between tasks, and the flows they run on.
+ *
+ * A flow is what happens on one stack of the pool. It runs a task to its end and goes on with the next task that has
+ * not started, on the same stack: such tasks cost no switch. A task that waits keeps the stack, and the worker goes on
+ * with another flow, or with a new one. So a stack is bound to a task only by its first wait.
+ *
+ * A task that joins its scope runs children that have not started right on its own stack, since it could not go on
+ * before they end anyway (see scope.c). Such a child has the parent's stack; if it waits, both are suspended as one.
+ *
+ * Each switch settles what the other side left behind: it publishes that the task that was left can be resumed, or puts
+ * the stack of a flow that ended into the cache.
+ */
+#include "plait/errno.h"
+#include "sched/worker.h"
+
+static PL_ALWAYS_INLINE void settle(struct pl_worker *worker)
+{
+        if (worker->left) {
+                atomic_store_explicit(&worker->left->on_cpu, 0, memory_order_release);
+                worker->left = NULL;
+        }
+        if (PL_UNLIKELY(worker->left_stack != NULL)) {
+                pl_mem_stack_put(&worker->stacks, worker->left_stack);
+                worker->left_stack = NULL;
+        }
+}
+
+static bool on_cpu(const struct plait_task *task)
+{
+        return atomic_load_explicit(&task->on_cpu, memory_order_acquire);
+}
+
+/* The next task for this stack, or NULL when the flow has to go: *ret_next* then says where. */
+static struct plait_task *next_on(struct pl_stack *stack, struct plait_task **ret_next)
+{
+        struct pl_worker *worker = pl_sched_self_get();
+        struct plait_task *next;
+
+        worker->current = NULL;
+        next = pl_sched_pick(worker);
+        if (next && !next->stack && next->stack_class == stack->class) {
+                next->stack = stack;
+                stack->owner = next;
+                worker->current = next;
+                atomic_store_explicit(&next->on_cpu, 1, memory_order_relaxed);
+                return next;
+        }
+        *ret_next = next;
+        return NULL;
+}
+
+static PL_NO_TSAN void flow(void *pass, void *arg);
+
+/* Make *next* the current task; it can be switched to afterwards. */
+static void prepare(struct pl_worker *worker, struct plait_task *next)
+{
+        if (!next->stack) {
+                struct pl_stack *stack = pl_mem_stack_get(&worker->stacks, next->stack_class);
+
+                if (PL_UNLIKELY(!stack))
+                        pl_panic(
+                                "no memory for the stack of task '%s' (#%llu): %zu bytes of address space could not be "
+                                "mapped. Run fewer tasks at a time, or raise RLIMIT_AS or vm.max_map_count",
+                                plait_task_name(next), (unsigned long long)next->id,
+                                pl_mem_stack_class_bytes(next->stack_class));
+                next->stack = stack;
+                stack->owner = next;
+                pl_context_make(&next->context, stack->top, flow, stack);
+        }
+        worker->current = next;
+        atomic_store_explicit(&next->on_cpu, 1, memory_order_relaxed);
+}
+
+/* Leave for *next*, or for the scheduler's loop if that is NULL or still leaving another processor. */
+static PL_ALWAYS_INLINE void leave(struct pl_worker *worker, struct pl_context *save, struct pl_fiber *from,
+                                   struct plait_task *next, bool final)
+{
+        struct pl_context *load = &worker->root;
+        struct pl_fiber *to = &worker->root_fiber;
+
+        if (next && !on_cpu(next)) {
+                prepare(worker, next);
+                load = &next->context;
+                to = &next->stack->fiber;
+        } else {
+                worker->handoff = next;
+                worker->current = NULL;
+        }
+        pl_fiber_before_switch(from, to, final);
+        worker = pl_context_switch(save, load, worker);
+        pl_fiber_after_switch(from);
+        settle(worker);
+}
+
+static PL_NO_TSAN void flow(void *pass, void *arg)
+{
+        struct pl_worker *worker = pass;
+        struct pl_stack *stack = arg;
+        struct plait_task *task = worker->current;
+        struct plait_task *next = NULL;
+        struct pl_context nowhere;
+
+        pl_fiber_after_switch(&stack->fiber);
+        settle(worker);
+        while (task) {
+                struct plait_scope *home = task->home;
+
+                pl_sched_task_end(task, task->fn(task->arg));
+                pl_sched_scope_ended(home);
+                task = next_on(stack, &next);
+        }
+        worker = pl_sched_self_get();
+        worker->left_stack = stack;
+        leave(worker, &nowhere, &stack->fiber, next, true);
+        __builtin_unreachable();
+}
+
+void pl_sched_switch_to(struct pl_worker *worker, struct plait_task *self, struct plait_task *next)
+{
+        pl_mem_stack_check(self->stack);
+        worker->left = self;
+        leave(worker, &self->context, &self->stack->fiber, next, false);
+}
+
+void pl_sched_suspend(struct plait_task *self)
+{
+        struct pl_worker *worker = pl_sched_self_get();
+        struct plait_task *next = pl_sched_pick(worker);
+
+        if (next != self) /* it can have been woken by what pick() looked at */
+                pl_sched_switch_to(worker, self, next);
+}
+
+void pl_sched_resume(struct pl_worker *worker, struct plait_task *task)
+{
+        while (task) {
+                while (PL_UNLIKELY(on_cpu(task)))
+                        pl_cpu_relax();
+                prepare(worker, task);
+                pl_fiber_before_switch(&worker->root_fiber, &task->stack->fiber, false);
+                pl_context_switch(&worker->root, &task->context, worker);
+                pl_fiber_after_switch(&worker->root_fiber);
+                settle(worker);
+                task = worker->handoff;
+                worker->handoff = NULL;
+        }
+}
+
+void plait_yield(void)
+{
+        struct pl_worker *worker = pl_sched_self_get();
+        struct plait_task *self = worker ? worker->current : NULL;
+        struct plait_task *next;
+
+        if (PL_UNLIKELY(!self)) {
+                sched_yield();
+                return;
+        }
+        uint32_t ticks = atomic_load_explicit(&worker->ticks, memory_order_relaxed) + 1;
+        if (PL_UNLIKELY(ticks % PL_SERVICE_TICKS == 0 || !pl_deque_empty(&worker->fresh) || pl_sched_the_run.migrate)) {
+                pl_sched_enqueue_yielding(worker, self);
+                next = pl_sched_pick(worker);
+        } else {
+                atomic_store_explicit(&worker->ticks, ticks, memory_order_relaxed);
+                next = pl_runq_rotate(&worker->ready, self);
+        }
+        if (next != self)
+                pl_sched_switch_to(worker, self, next);
+}

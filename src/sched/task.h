@@ -1,0 +1,61 @@
+/* A task's control block. It comes from a slab, so a stale pointer still points to some task. */
+#ifndef PL_SCHED_TASK_H
+#define PL_SCHED_TASK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "mem/stack.h"
+#include "plait/scope.h"
+#include "plait/task.h"
+#include "plat/context.h"
+#include "plat/lock.h"
+#include "sched/timer.h"
+#include "sched/wait.h"
+
+enum { PL_TASK_NAME_BYTES = 32 };
+
+enum pl_task_flag {
+        PL_TASK_INLINE = 1, /* runs on the stack of the task that joins it */
+        PL_TASK_HANDLE = 2, /* somebody may wait for it */
+};
+
+/*
+ * on_cpu is set by whoever resumes the task and cleared once its context has been saved: a task can be woken, queued
+ * and even picked by another worker before it has left its stack; it can be switched to only afterwards.
+ */
+struct plait_task {
+        /* What a switch touches. */
+        struct pl_context context;
+        struct pl_stack *stack;    /* NULL: it has not started */
+        struct pl_list link;       /* in a run queue */
+        struct plait_scope *scope; /* the innermost one that is open: what its waits obey */
+        _Atomic uint32_t on_cpu;
+        uint8_t flags;
+        uint8_t stack_class;
+
+        int (*fn)(void *arg);
+        void *arg;
+        struct plait_scope *home; /* the scope it was started in */
+
+        struct pl_wait wait;
+        struct pl_timer timer; /* ends the wait */
+
+        struct plait_task *scope_next;  /* tasks of the home scope that have waited; guarded by its lock */
+        struct plait_task **scope_prev; /* NULL: not among them */
+        void *local;
+        char *name;
+        uint64_t id;
+        _Atomic uint32_t refs;
+        int result;
+
+        struct pl_lock lock; /* guards what follows; used only with PL_TASK_HANDLE */
+        bool ended;
+        struct pl_list waiters; /* pl_wait_nodes of those in plait_task_wait() */
+};
+
+_Static_assert(sizeof(struct plait_task) == 256, "a million tasks cost what this says");
+
+#endif

@@ -1,0 +1,188 @@
+/* Waiting and waking, for tasks and for plain threads. The protocol is described in wait.h. */
+#include "sched/wait.h"
+
+#include "plait/time.h"
+#include "sched/worker.h"
+
+static __thread struct pl_wait thread_wait;
+
+/* A plain thread stays where it is, so its wait may be found by address. */
+static PL_NOINLINE struct pl_wait *own_thread_wait(void)
+{
+        return &thread_wait;
+}
+
+static struct pl_wait *own_wait(void)
+{
+        struct pl_worker *worker = pl_sched_self_get();
+
+        if (PL_LIKELY(worker && worker->current))
+                return &worker->current->wait;
+        return own_thread_wait();
+}
+
+static uint32_t with_state(uint32_t word, enum pl_wait_state state)
+{
+        return (word & ~(uint32_t)PL_WAIT_STATE_MASK) | state;
+}
+
+struct pl_wait *pl_sched_wait_begin(enum pl_wait_cause cause, const void *object)
+{
+        struct pl_wait *wait = own_wait();
+        uint32_t word = atomic_load_explicit(&wait->state, memory_order_relaxed) + (1U << PL_WAIT_STATE_BITS);
+
+        wait->cause = cause;
+        wait->object = object;
+        wait->node.wait = wait;
+        atomic_store_explicit(&wait->state, with_state(word, PL_WAIT_BEGUN), memory_order_relaxed);
+        return wait;
+}
+
+/* Only the flow itself: it is not waiting any more. */
+static void end(struct pl_wait *wait)
+{
+        uint32_t word = atomic_load_explicit(&wait->state, memory_order_relaxed);
+
+        atomic_store_explicit(&wait->state, with_state(word, PL_WAIT_IDLE), memory_order_relaxed);
+        wait->cause = PL_WAIT_NONE;
+        wait->object = NULL;
+}
+
+void pl_sched_wait_abandon(struct pl_wait *wait)
+{
+        end(wait);
+}
+
+/* The flow itself, or a deadline: end the wait with *state* unless somebody was faster. */
+static bool resolve(struct pl_wait *wait, enum pl_wait_state state)
+{
+        uint32_t word = atomic_load_explicit(&wait->state, memory_order_relaxed);
+
+        while (pl_sched_wait_claimable(word))
+                if (atomic_compare_exchange_weak_explicit(&wait->state, &word, with_state(word, state),
+                                                          memory_order_acq_rel, memory_order_relaxed))
+                        return true;
+        return false;
+}
+
+static int result(struct pl_wait *wait)
+{
+        uint32_t state = atomic_load_explicit(&wait->state, memory_order_acquire) & PL_WAIT_STATE_MASK;
+
+        end(wait);
+        return state == PL_WAIT_TIMED_OUT ? -ETIMEDOUT : state == PL_WAIT_CANCELED ? -ECANCELED : 0;
+}
+
+static int finish_thread(struct pl_wait *wait, int64_t deadline_ns)
+{
+        for (;;) {
+                uint32_t word = atomic_load_explicit(&wait->state, memory_order_acquire);
+
+                if (!pl_sched_wait_claimable(word))
+                        break;
+                if (pl_plat_futex_wait(&wait->state, word, deadline_ns) == -ETIMEDOUT)
+                        resolve(wait, PL_WAIT_TIMED_OUT);
+        }
+        return result(wait);
+}
+
+static bool deadline_due(struct pl_timer *timer)
+{
+        struct plait_task *task = PL_CONTAINER_OF(timer, struct plait_task, timer);
+
+        return resolve(&task->wait, PL_WAIT_TIMED_OUT);
+}
+
+static void deadline_fire(struct pl_timer *timer)
+{
+        pl_sched_enqueue(PL_CONTAINER_OF(timer, struct plait_task, timer));
+}
+
+static const struct pl_timer_kind deadline_kind = {.due = deadline_due, .fire = deadline_fire};
+
+static void set_timer(struct plait_task *task, int64_t deadline_ns)
+{
+        task->timer.deadline_ns = deadline_ns;
+        task->timer.kind = &deadline_kind;
+        pl_timers_insert(&pl_sched_self_get()->timers, &task->timer);
+}
+
+/*
+ * Let deadlines and cancellations end the wait, and see if one does so now. The order matters: the word says WAITING,
+ * then the scopes are looked at; plait_scope_cancel() marks the scope, then looks at the words. Both sides use
+ * sequentially consistent operations, so one of them sees the other.
+ */
+static int open_to_interruption(struct pl_wait *wait, int64_t *deadline_ns)
+{
+        uint32_t word = atomic_load_explicit(&wait->state, memory_order_relaxed);
+
+        if ((word & PL_WAIT_STATE_MASK) == PL_WAIT_BEGUN)
+                atomic_compare_exchange_strong(&wait->state, &word, with_state(word, PL_WAIT_WAITING));
+        return pl_sched_scope_enter_wait(wait->task, deadline_ns);
+}
+
+int pl_sched_wait_finish(struct pl_wait *wait, int64_t deadline_ns, unsigned flags)
+{
+        struct plait_task *task = wait->task;
+
+        if (!task)
+                return finish_thread(wait, deadline_ns);
+        if (!(flags & PL_WAIT_UNINTERRUPTIBLE) && open_to_interruption(wait, &deadline_ns) < 0 &&
+            resolve(wait, PL_WAIT_CANCELED))
+                return result(wait);
+        if (deadline_ns != PLAIT_NEVER) {
+                if ((deadline_ns <= 0 || deadline_ns <= pl_plat_now_ns()) && resolve(wait, PL_WAIT_TIMED_OUT))
+                        return result(wait);
+                set_timer(task, deadline_ns);
+        }
+        pl_sched_suspend(task);
+        pl_timers_remove(&task->timer);
+        return result(wait);
+}
+
+void pl_sched_wake_ready(struct pl_wait *wait)
+{
+        if (wait->task)
+                pl_sched_enqueue(wait->task);
+        else
+                pl_plat_futex_wake(&wait->state, 1);
+}
+
+int pl_sched_wait_check(void)
+{
+        int64_t deadline_ns = PLAIT_NEVER;
+        struct pl_worker *worker = pl_sched_self_get();
+
+        if (!worker || !worker->current)
+                return 0;
+        int r = pl_sched_scope_enter_wait(worker->current, &deadline_ns);
+        if (r < 0)
+                return r;
+        return deadline_ns != PLAIT_NEVER && deadline_ns <= pl_plat_now_ns() ? -ETIMEDOUT : 0;
+}
+
+int plait_cancelled(void)
+{
+        return pl_sched_wait_check();
+}
+
+int plait_sleep(int64_t deadline_ns)
+{
+        if (deadline_ns <= pl_plat_now_ns())
+                return 0;
+
+        int64_t scope_deadline_ns = deadline_ns;
+        struct pl_wait *wait = pl_sched_wait_begin(PL_WAIT_SLEEP, NULL);
+
+        /* Nobody knows of this wait, so a time-out is what it is for, unless a scope's deadline comes first. */
+        if (wait->task) {
+                int r = pl_sched_scope_enter_wait(wait->task, &scope_deadline_ns);
+
+                if (r < 0) {
+                        pl_sched_wait_abandon(wait);
+                        return r;
+                }
+        }
+        int r = pl_sched_wait_finish(wait, deadline_ns, 0);
+        return r == -ETIMEDOUT && scope_deadline_ns >= deadline_ns ? 0 : r;
+}

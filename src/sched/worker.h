@@ -1,0 +1,169 @@
+/* Workers, and the run they belong to. Only src/sched includes this. */
+#ifndef PL_SCHED_WORKER_H
+#define PL_SCHED_WORKER_H
+
+#include "base/attributes.h"
+#include "mem/overflow.h"
+#include "mem/slab.h"
+#include "mem/stack.h"
+#include "plait/run.h"
+#include "plat/fiber.h"
+#include "plat/sys.h"
+#include "plat/tls.h"
+#include "sched/deque.h"
+#include "sched/poller.h"
+#include "sched/runq.h"
+#include "sched/task.h"
+#include "sched/timer.h"
+
+enum {
+        PL_MAX_WORKERS = 1024,
+        PL_SERVICE_TICKS = 64, /* how many tasks run between two looks at the clock, the timers and the poller */
+};
+
+/* How soundly a worker without work sleeps. See park.c. */
+enum pl_idle_stage {
+        PL_IDLE_AWAKE,
+        PL_IDLE_LIGHT,     /* a nap, not disturbed for work that somebody will come to anyway */
+        PL_IDLE_ANNOUNCED, /* can be woken for any work, and looks once more by itself */
+        PL_IDLE_DEEP,      /* sleeps until it is woken */
+};
+
+struct pl_worker {
+        /* The owner's. */
+        struct plait_task *current;  /* NULL: the scheduler's own loop */
+        struct plait_task *left;     /* who was switched away from, until its on_cpu is cleared */
+        struct pl_stack *left_stack; /* whose flow ended in this switch */
+        struct plait_task *handoff;  /* picked while it was still on another processor */
+        uint32_t front_wakes;        /* wake-ups that went to the front since one went to the back */
+        uint64_t next_id, end_id;    /* task numbers it may give out */
+        struct pl_context root;      /* the scheduler's loop, on the thread's own stack */
+        struct pl_fiber root_fiber;
+        struct pl_stack_cache stacks;
+        uint64_t random;
+        uint64_t last_service; /* in ticks of the processor's counter */
+        struct pl_poller *poller;
+        unsigned index;
+        bool searching;      /* awake to look for work; counted in n_searching */
+        bool looking;        /* inside the poller or the timers: who is woken there goes to the back */
+        unsigned next_stage; /* enum pl_idle_stage to park in */
+        int64_t nap_ns;
+        uint32_t *seen_ticks; /* each worker's tick count when this one last looked for work there */
+        struct pl_thread thread;
+        struct pl_overflow_thread overflow;
+        struct pl_slab_cache tasks;
+
+        /* Others look at these. */
+        PL_LINE_ALIGNED _Atomic uint32_t ticks; /* tasks it has switched to */
+        enum pl_idle_stage idle;                /* guarded by idle_lock */
+        struct pl_list parked_link;
+        struct pl_runq ready;
+        struct pl_deque fresh; /* tasks that have not started */
+        struct pl_timers timers;
+};
+
+/* The run. There is one at a time; static, so that tools find it. */
+struct pl_run {
+        const struct pl_poller_ops *poller;
+        struct pl_worker *workers;
+        unsigned n_workers;
+        unsigned default_class; /* enum pl_stack_class */
+        uint64_t id;
+        uint64_t ticks_per_us;
+        bool migrate;
+        _Atomic bool stopping;
+        _Atomic uint64_t next_id;
+
+        /* Those that sleep. */
+        PL_LINE_ALIGNED _Atomic uint32_t n_idle; /* workers that an offer of work wakes */
+        _Atomic uint32_t n_parked;               /* those, and the ones in PL_IDLE_LIGHT */
+        _Atomic uint32_t n_searching;
+        struct pl_lock idle_lock; /* guards the list and each worker's idle */
+        struct pl_list parked;    /* last to park first */
+
+        /* Tasks made runnable by threads that are no workers. */
+        PL_LINE_ALIGNED struct pl_runq injector;
+};
+
+extern struct pl_run pl_sched_the_run;
+extern struct pl_slab_pool pl_sched_task_pool;
+
+PL_TLS_DECLARE(struct pl_worker, pl_sched_self);
+
+/* --- switch.c --- */
+
+/* The caller cannot go on: run something else until it is resumed. */
+void pl_sched_suspend(struct plait_task *self);
+
+/* From the scheduler's loop: run *task* and whatever follows, until nothing is left to run. */
+void pl_sched_resume(struct pl_worker *worker, struct plait_task *task);
+
+/* Leave *self* at once for *next*. */
+void pl_sched_switch_to(struct pl_worker *worker, struct plait_task *self, struct plait_task *next);
+
+/* --- pick.c --- */
+
+/* The next task from this worker's own queues; NULL: none. May fire timers and look at the poller. */
+struct plait_task *pl_sched_pick(struct pl_worker *worker);
+
+/* The next task from anywhere, parking until there is one; NULL: the run is over. Only from the scheduler's loop. */
+struct plait_task *pl_sched_find(struct pl_worker *worker);
+
+/* --- queue.c --- */
+
+/* *task* can run: queue it for the calling worker, or, from another thread, for any. */
+void pl_sched_enqueue(struct plait_task *task);
+
+/* Queue the calling task, which yields. */
+void pl_sched_enqueue_yielding(struct pl_worker *worker, struct plait_task *task);
+
+/* --- park.c --- */
+
+/* Sleep until there may be something to run. */
+void pl_sched_park(struct pl_worker *worker);
+
+/* There is work for one more: wake a worker that sleeps soundly, unless one is looking for work anyway. */
+void pl_sched_wake_one(void);
+
+/* The same, for work that no worker will come across by itself: wake one however it sleeps. */
+void pl_sched_wake_any(void);
+
+/* After queueing work where the owner or a nap will find it. */
+static inline void pl_sched_offer(void)
+{
+        if (PL_UNLIKELY(atomic_load_explicit(&pl_sched_the_run.n_idle, memory_order_relaxed)))
+                pl_sched_wake_one();
+}
+
+/* Wake everybody, to see that the run is over. */
+void pl_sched_wake_all(void);
+
+/* The worker has found something. */
+void pl_sched_stop_searching(struct pl_worker *worker);
+
+/* --- task.c --- */
+
+/* A task with one reference, not in a scope yet; NULL: no memory. *worker* is the caller's, or NULL. */
+struct plait_task *pl_sched_task_new(struct pl_worker *worker, int (*fn)(void *), void *arg);
+
+/* Whether *opts*, which may be NULL, are in range: 0 or -EINVAL. */
+int pl_sched_task_check_opts(const struct plait_task_opts *opts);
+
+/* Give a new task its options, and a second reference if there is to be a handle. 0 or -ENOMEM. */
+int pl_sched_task_apply_opts(struct plait_task *task, const struct plait_task_opts *opts, bool handle);
+
+/* The current task has returned *result*: clean up after it, tell its scope and who waits for it, let go of it. */
+void pl_sched_task_end(struct plait_task *task, int result);
+
+/* --- scope.c --- */
+
+/* Before *task* waits: make it findable by a cancellation, and see what its scopes say. Lowers *deadline_ns*. */
+int pl_sched_scope_enter_wait(struct plait_task *task, int64_t *deadline_ns);
+
+/* *task* ends with *result*: take it off its scope's list, and cancel the scope if it failed. */
+void pl_sched_scope_ending(struct plait_task *task, int result);
+
+/* A task of *scope* has ended; if it was the last one, its owner goes on and the scope is gone. */
+void pl_sched_scope_ended(struct plait_scope *scope);
+
+#endif
