@@ -22,20 +22,23 @@ static bool take_report(enum test_state state)
                                            __ATOMIC_ACQUIRE);
 }
 
-static _Noreturn void end(enum test_state state, const char *format, va_list args)
+/* The first end counts. */
+static void report_end(enum test_state state, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
+static void report_end(enum test_state state, const char *format, va_list args)
 {
         if (take_report(state))
                 vsnprintf(test_report->text, sizeof(test_report->text), format, args);
         fflush(NULL);
-        _exit(state == TEST_SKIPPED ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-static _Noreturn void end_failed(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static _Noreturn void end_failed(const char *format, ...)
+static TEST_NORETURN void end_failed(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static TEST_NORETURN void end_failed(const char *format, ...)
 {
         va_list args;
         va_start(args, format);
-        end(TEST_FAILED, format, args);
+        report_end(TEST_FAILED, format, args);
+        va_end(args);
+        _exit(EXIT_FAILURE);
 }
 
 void test_fail(const char *file, int line, const char *format, ...)
@@ -52,7 +55,9 @@ void test_skip(const char *format, ...)
 {
         va_list args;
         va_start(args, format);
-        end(TEST_SKIPPED, format, args);
+        report_end(TEST_SKIPPED, format, args);
+        va_end(args);
+        _exit(EXIT_SUCCESS);
 }
 
 /* "-110 (-ETIMEDOUT)" for what looks like a negative errno, else the number alone. */

@@ -14,6 +14,7 @@
 #include <linux/io_uring.h>
 #include <regex.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -207,15 +208,16 @@ static int compare_places(const void *left, const void *right)
 /* Puts the cases that are wanted into the order of the source: the linker's is any. */
 static void select_cases(void)
 {
-        const size_t max = (size_t)(__stop_plait_tests - __start_plait_tests);
+        const uintptr_t bytes = (uintptr_t)__stop_plait_tests - (uintptr_t)__start_plait_tests;
+        const size_t max = bytes / sizeof(const struct test_case *);
         cases = calloc(max + 1, sizeof(const struct test_case *));
         if (!cases) {
                 perror("test harness");
                 exit(EXIT_FAILURE);
         }
-        for (const struct test_case *const *test = __start_plait_tests; test < __stop_plait_tests; test++) {
-                if (is_wanted(*test))
-                        cases[n_cases++] = *test;
+        for (size_t i = 0; i < max; i++) {
+                if (is_wanted(__start_plait_tests[i]))
+                        cases[n_cases++] = __start_plait_tests[i];
         }
         qsort(cases, n_cases, sizeof(const struct test_case *), compare_places);
 }

@@ -46,7 +46,7 @@ struct test_run {
 extern struct test_report *test_report; /* of the case that this process runs */
 
 /* case.c: runs the case in this process and ends it. */
-_Noreturn void test_run_here(const struct test_case *test);
+TEST_NORETURN void test_run_here(const struct test_case *test);
 
 /* watch.c: runs the case in a process of its own and waits for its end. */
 void test_watch_init(void);

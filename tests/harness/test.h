@@ -106,10 +106,14 @@ struct test_case {
 /* How much slower than an ordinary run this one is (sanitizers, emulation): for sizes and deadlines in tests. */
 int test_slowness(void);
 
-_Noreturn void test_fail(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
-_Noreturn void test_fail_int(const char *file, int line, const char *what, long long a, const char *op, long long b);
-_Noreturn void test_fail_errno(const char *file, int line, const char *what);
-_Noreturn void test_skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Not _Noreturn: cppcheck knows only this form. */
+#define TEST_NORETURN __attribute__((noreturn))
+
+TEST_NORETURN void test_fail(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
+TEST_NORETURN void test_fail_int(const char *file, int line, const char *what, long long a, const char *op,
+                                 long long b);
+TEST_NORETURN void test_fail_errno(const char *file, int line, const char *what);
+TEST_NORETURN void test_skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void test_check_str(const char *file, int line, const char *what, const char *a, const char *b);
 void test_check_mem(const char *file, int line, const char *what, const void *a, const void *b, size_t n);
 

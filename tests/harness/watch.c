@@ -32,7 +32,7 @@ static void on_sigchld(int signo)
         (void)signo;
 }
 
-static _Noreturn void die(const char *what)
+static TEST_NORETURN void die(const char *what)
 {
         fprintf(stderr, "test harness: %s: %s\n", what, strerror(errno));
         exit(EXIT_FAILURE);
@@ -41,8 +41,9 @@ static _Noreturn void die(const char *what)
 void test_watch_init(void)
 {
         struct sigaction action = {.sa_handler = on_sigchld};
-        if (sigaction(SIGCHLD, &action, NULL) < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
-                die("setting up");
+        if (sigaction(SIGCHLD, &action, NULL) < 0)
+                die("sigaction");
+        prctl(PR_SET_CHILD_SUBREAPER, 1); /* qemu-user does not know it: there, processes left behind go unseen */
         sigset_t chld;
         sigemptyset(&chld);
         sigaddset(&chld, SIGCHLD);
@@ -64,7 +65,7 @@ static void expect_death(int signo)
         signal(signo, SIG_DFL);
 }
 
-static _Noreturn void child(const struct test_case *test, int out, int err)
+static TEST_NORETURN void child(const struct test_case *test, int out, int err)
 {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         setpgid(0, 0);
@@ -215,6 +216,7 @@ void test_watch(struct test_run *run)
         wait_for_end(run, start + timeout_ms * 1e-3 * test_slowness());
         run->seconds = now() - start;
         end_orphans(run);
+        kill(-run->pid, SIGKILL);
         close_output(&run->out);
         close_output(&run->err);
 }
