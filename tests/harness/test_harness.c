@@ -1,13 +1,16 @@
 /*
  * Tests of the harness: runs the cases of samples.c one by one and looks at what is reported about them.
  */
+#include "harness/deny.h"
 #include "harness/test.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static char report[1 << 20];
 
@@ -157,4 +160,22 @@ TEST(one_failure_fails_the_program)
         CHECK_INT(run_samples("passes skips fails_a_check"), ==, 1);
         check_reported("1..3\nok 1 - passes\nnot ok 2 - fails_a_check\n");
         check_reported("ok 3 - skips");
+}
+
+TEST(denied_system_call_fails)
+{
+        test_deny(SYS_getppid, ENOTTY);
+        errno = 0;
+        CHECK_INT(syscall(SYS_getppid), ==, -1);
+        CHECK_INT(errno, ==, ENOTTY);
+}
+
+TEST(denied_io_uring_skips_the_whole_program)
+{
+        test_deny(SYS_io_uring_setup, EPERM);
+        setenv("PLAIT_POLLER", "io_uring", 1);
+        CHECK_INT(run_samples("passes fails_a_check"), ==, 0);
+        CHECK_STR(report, "TAP version 13\n1..0 # SKIP the kernel denies io_uring: Operation not permitted\n");
+        setenv("PLAIT_POLLER", "epoll", 1);
+        check_passes("passes");
 }
