@@ -20,7 +20,9 @@ test: ## Install what is missing, build, and run all tests
 	+$(MAKE) --no-print-directory all
 	scripts/run-tests $(BUILD)
 
-bench: $(BUILD)/build.ninja ## Build the benchmark programs into build/bench/
+bench: ## Build the benchmark programs into build/bench/
+	scripts/install-deps build bench
+	+$(MAKE) --no-print-directory all
 	meson compile -C $(BUILD) bench-programs
 
 soak: ## Run the long tests (minutes each)
