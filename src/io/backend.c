@@ -1,0 +1,55 @@
+/* The common parts of both pollers. */
+#include "io/backend.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "plat/panic.h"
+
+int pl_io_poller_open(struct pl_poller *poller)
+{
+        int saved = errno;
+        int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        int r = fd < 0 ? -errno : 0;
+
+        errno = saved;
+        if (r < 0)
+                return r;
+        poller->notify_fd = fd;
+        poller->spent = 0;
+        atomic_store(&poller->armed, 0);
+        atomic_store(&poller->sleep, PL_IO_RUNNING);
+        pl_lock_acquire(&poller->lock);
+        atomic_fetch_add(&poller->epoch, 1);
+        pl_lock_release(&poller->lock);
+        return 0;
+}
+
+void pl_io_poller_close(struct pl_poller *poller)
+{
+        pl_lock_acquire(&poller->lock);
+        atomic_fetch_add(&poller->epoch, 1);
+        close(poller->notify_fd);
+        pl_lock_release(&poller->lock);
+}
+
+/*
+ * The eventfd is watched edge-triggered and never read: each write is news. It is written to only when the owner may be
+ * blocked and nobody has done so yet. A write that comes late makes one wait() return early, which is allowed.
+ */
+void pl_io_poller_notify(struct pl_poller *poller)
+{
+        if (atomic_exchange(&poller->sleep, PL_IO_NOTIFIED) == PL_IO_PARKED) {
+                int saved = errno;
+
+                if (eventfd_write(poller->notify_fd, 1) < 0)
+                        pl_panic("cannot wake a worker: eventfd_write: %m; something closed a descriptor of plait's");
+                errno = saved;
+        }
+}
+
+bool pl_io_poller_watching(const struct pl_poller *poller)
+{
+        return atomic_load_explicit(&poller->armed, memory_order_relaxed) != 0;
+}

@@ -1,0 +1,94 @@
+/*
+ * What epoll.c and uring.c have in common: the poller's first members, how descriptors are armed, and the handshake of
+ * notify().
+ *
+ * Pollers are never freed: each worker index has one per kind, opened and closed by the runs that use it. So a
+ * descriptor may remember where it is armed; whether that still holds is told by the epoch.
+ */
+#ifndef PL_IO_BACKEND_H
+#define PL_IO_BACKEND_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attributes.h"
+#include "plat/lock.h"
+#include "sched/poller.h"
+
+/* How a descriptor is watched. */
+enum pl_io_arming {
+        PL_IO_UNARMED,
+        PL_IO_STANDING, /* once and for all; news are reported, not states (edge-triggered) */
+        PL_IO_ONCE,     /* the state now or the next news, one report */
+        PL_IO_LEVEL,    /* a report per look for as long as it is ready */
+};
+
+/* Why a descriptor is disarmed. */
+enum pl_io_reason {
+        PL_IO_FORGET, /* nobody is interested; reports that still come are ignored by their number */
+        PL_IO_DETACH, /* others will use the descriptor: nothing of the poller may be left on it */
+        PL_IO_CLOSE,  /* it will be closed: nothing may keep the file open. May suspend, as DETACH */
+};
+
+/*
+ * Reports carry the descriptor and the number of the arming, as one word. A report with an old number is ignored, so
+ * nothing that the kernel says late can reach whoever uses the number of a descriptor next.
+ */
+static inline uint64_t pl_io_tag(int fd, uint32_t seq)
+{
+        return (uint64_t)seq << 32 | (uint32_t)fd;
+}
+
+#define PL_IO_TAG_NOTIFY UINT64_MAX       /* the descriptor part is -1, which no descriptor has */
+#define PL_IO_TAG_IGNORE (UINT64_MAX - 1) /* -2 */
+
+/* Both hold the descriptor's lock. */
+struct pl_io_backend {
+        bool shared; /* any thread may arm here */
+        /* 0 or -errno; *again*: it was armed here before, or still is. Where not shared, the owner calls. */
+        int (*arm)(struct pl_poller *poller, int fd, uint32_t seq, enum pl_io_arming arming, unsigned events,
+                   bool again);
+        /* Stop reports about arming *seq*. Any thread; suspends only for PL_IO_DETACH and PL_IO_CLOSE, unlocked. */
+        void (*disarm)(struct pl_poller *poller, int fd, uint32_t seq, enum pl_io_reason reason);
+};
+
+enum pl_io_sleep { PL_IO_RUNNING, PL_IO_PARKED, PL_IO_NOTIFIED };
+
+struct pl_poller {
+        const struct pl_io_backend *backend;
+        _Atomic uint32_t epoch; /* odd while it is open */
+        _Atomic uint32_t armed; /* descriptors armed here, about: raw closes go unseen */
+        uint32_t spent;         /* operations since the last look; the owner's */
+        int notify_fd;
+        struct pl_lock lock;                    /* guards being open against threads that are no workers */
+        PL_LINE_ALIGNED _Atomic uint32_t sleep; /* enum pl_io_sleep */
+};
+
+extern const struct pl_poller_ops pl_io_epoll;
+extern const struct pl_poller_ops pl_io_uring;
+
+/* Whether a ring can be had, before the workers start. 0 or -errno. */
+int pl_io_uring_probe(void);
+
+/* The common parts of the operations. */
+int pl_io_poller_open(struct pl_poller *poller);
+void pl_io_poller_close(struct pl_poller *poller);
+void pl_io_poller_notify(struct pl_poller *poller);
+bool pl_io_poller_watching(const struct pl_poller *poller);
+
+/* Before blocking: false if it has been notified, so that it must not. */
+static inline bool pl_io_poller_park(struct pl_poller *poller)
+{
+        return atomic_exchange(&poller->sleep, PL_IO_PARKED) != PL_IO_NOTIFIED;
+}
+
+/* Back from the kernel; takes note of a notification. */
+static inline void pl_io_poller_unpark(struct pl_poller *poller)
+{
+        poller->spent = 0;
+        if (atomic_load_explicit(&poller->sleep, memory_order_relaxed) != PL_IO_RUNNING)
+                atomic_exchange(&poller->sleep, PL_IO_RUNNING);
+}
+
+#endif
