@@ -25,16 +25,17 @@ static struct {
         struct pl_lock lock; /* guards busy and hooks */
         bool busy;
         struct stop_hook *hooks;
-        _Atomic uint32_t n_ready; /* workers that have come up, or failed to */
-        _Atomic int start_error;  /* the first failure */
-        struct plait_scope root;  /* of the first task; never joined */
+        _Atomic uint32_t n_up;   /* workers that have come up, or failed to */
+        _Atomic uint32_t n_down; /* workers that have left their loop */
+        _Atomic int start_error; /* the first failure */
+        struct plait_scope root; /* of the first task; never joined */
         struct plait_scope services;
         int (*fn)(void *);
         void *arg;
         int64_t deadline_ns;
         int result;
-        unsigned n_started; /* threads to be joined */
-        unsigned n_missing; /* workers whose thread could not be started */
+        unsigned n_started;         /* threads to be joined */
+        _Atomic uint32_t n_missing; /* workers whose thread could not be started */
 } control;
 
 struct pl_run pl_sched_the_run;
@@ -145,46 +146,38 @@ static void worker_loop(struct pl_worker *worker)
                 pl_sched_resume(worker, task);
 }
 
-/* All pollers must be there before the first worker runs: anybody may be notified. */
-static int come_up(struct pl_worker *worker)
+/* Wait until every worker has come here. A thread that could not be started counts as having come. */
+static void meet(_Atomic uint32_t *arrived)
 {
-        int r;
-
-        pl_fiber_init_thread(&worker->root_fiber);
-        r = worker_open(worker);
-        if (r < 0)
-                atomic_store(&control.start_error, r);
-        atomic_fetch_add(&control.n_ready, 1);
-        pl_plat_futex_wake(&control.n_ready, INT32_MAX);
+        atomic_fetch_add(arrived, 1);
+        pl_plat_futex_wake(arrived, INT32_MAX);
         for (;;) {
-                uint32_t ready = atomic_load(&control.n_ready);
+                uint32_t n = atomic_load(arrived);
 
-                if (ready >= pl_sched_the_run.n_workers)
+                if (n + control.n_missing >= pl_sched_the_run.n_workers)
                         break;
-                (void)!pl_plat_futex_wait(&control.n_ready, ready, PL_PLAT_NEVER);
+                (void)!pl_plat_futex_wait(arrived, n, PL_PLAT_NEVER);
         }
-        return r;
 }
 
+/*
+ * All pollers are there before the first worker runs, and stay until the last has left its loop, since anybody may be
+ * notified by anybody.
+ */
 static void run_worker(struct pl_worker *worker)
 {
-        int r = come_up(worker);
+        pl_fiber_init_thread(&worker->root_fiber);
+        int r = worker_open(worker);
 
+        if (r < 0)
+                atomic_store(&control.start_error, r);
+        meet(&control.n_up);
         if (!atomic_load(&control.start_error)) {
                 pl_sched_self_set(worker);
                 worker_loop(worker);
                 pl_sched_self_set(NULL);
         }
-        /* Somebody who is on the way out may still notify this worker: close when all have left their loops. */
-        atomic_fetch_sub(&control.n_ready, 1);
-        for (;;) {
-                uint32_t left = atomic_load(&control.n_ready);
-
-                if (left == control.n_missing)
-                        break;
-                (void)!pl_plat_futex_wait(&control.n_ready, left, PL_PLAT_NEVER);
-        }
-        pl_plat_futex_wake(&control.n_ready, INT32_MAX);
+        meet(&control.n_down);
         if (r == 0)
                 worker_close(worker);
 }
@@ -288,7 +281,6 @@ static void run_threads(struct pl_run *run)
                 if (r < 0) {
                         control.n_missing = run->n_workers - i;
                         atomic_store(&control.start_error, r);
-                        atomic_fetch_add(&control.n_ready, control.n_missing);
                         break;
                 }
                 control.n_started++;
@@ -341,7 +333,8 @@ int pl_sched_run(int (*fn)(void *), void *arg, const struct plait_run_opts *opts
         control.deadline_ns = opts ? opts->deadline_ns : 0;
         control.root = (struct plait_scope){0};
         control.start_error = 0;
-        control.n_ready = 0;
+        control.n_up = 0;
+        control.n_down = 0;
         control.n_started = 0;
         control.n_missing = 0;
         r = run_all(opts, poller);

@@ -57,6 +57,7 @@ static void link_task(struct plait_task *task)
                 first->scope_prev = &task->scope_next;
         home->pl_tasks = task;
         pl_lock_release(lock_of(home));
+        task->flags |= PL_TASK_LINKED;
 }
 
 static void unlink_task(struct plait_task *task)
@@ -66,7 +67,6 @@ static void unlink_task(struct plait_task *task)
         if (task->scope_next)
                 task->scope_next->scope_prev = task->scope_prev;
         pl_lock_release(lock_of(task->home));
-        task->scope_prev = NULL;
 }
 
 static void link_scope(struct plait_scope *scope)
@@ -103,7 +103,7 @@ int pl_sched_scope_enter_wait(struct plait_task *task, int64_t *deadline_ns)
 {
         int r = 0;
 
-        if (!task->scope_prev)
+        if (!(task->flags & PL_TASK_LINKED))
                 link_task(task);
         for (struct plait_scope *scope = task->scope; scope; scope = scope->pl_parent) {
                 if (scope->deadline_ns && scope->deadline_ns < *deadline_ns)
@@ -297,7 +297,7 @@ void pl_sched_scope_ending(struct plait_task *task, int result)
                 pl_panic("task '%s' (#%llu) returned while a scope that it opened at %p is open: call "
                          "plait_scope_join() before returning",
                          plait_task_name(task), (unsigned long long)task->id, task->scope->pl_opened_at);
-        if (task->scope_prev)
+        if (task->flags & PL_TASK_LINKED)
                 unlink_task(task);
         if (PL_UNLIKELY(result < 0))
                 cancel_with(scope, result);

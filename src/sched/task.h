@@ -20,6 +20,7 @@ enum { PL_TASK_NAME_BYTES = 32 };
 enum pl_task_flag {
         PL_TASK_INLINE = 1, /* runs on the stack of the task that joins it */
         PL_TASK_HANDLE = 2, /* somebody may wait for it */
+        PL_TASK_LINKED = 4, /* on its home scope's list */
 };
 
 /*
@@ -43,8 +44,8 @@ struct plait_task {
         struct pl_wait wait;
         struct pl_timer timer; /* ends the wait */
 
-        struct plait_task *scope_next;  /* tasks of the home scope that have waited; guarded by its lock */
-        struct plait_task **scope_prev; /* NULL: not among them */
+        struct plait_task *scope_next; /* tasks of the home scope that have waited; guarded by its lock */
+        struct plait_task **scope_prev;
         void *local;
         char *name;
         uint64_t id;
