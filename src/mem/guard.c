@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "plat/sys.h"
@@ -23,6 +24,7 @@ enum {
 
 static _Atomic int best_kind;      /* enum pl_stack_guard; NONE: not known yet */
 static _Atomic bool no_batches;    /* process_madvise() does not do it here */
+static _Atomic bool proven;        /* madvise() not only says that it made a guard */
 static _Atomic long mprotect_left; /* how many PROT_NONE guards may still be made */
 
 static long mprotect_budget(void)
@@ -87,6 +89,17 @@ static unsigned madvise_batch(char *first, size_t stride, size_t bytes, unsigned
         return 0;
 }
 
+/* Whether the kernel refuses to write there. Emulators take unknown advice and do nothing: qemu-user 7 does. */
+static bool is_guarded(char *guard)
+{
+        if (!atomic_load_explicit(&proven, memory_order_relaxed)) {
+                if (syscall(SYS_clock_gettime, CLOCK_MONOTONIC, guard) == 0 || errno != EFAULT)
+                        return false;
+                atomic_store_explicit(&proven, true, memory_order_relaxed);
+        }
+        return true;
+}
+
 static unsigned by_madvise(char *first, size_t stride, size_t bytes, unsigned n)
 {
         unsigned done = madvise_batch(first, stride, bytes, n);
@@ -97,7 +110,7 @@ static unsigned by_madvise(char *first, size_t stride, size_t bytes, unsigned n)
                 else if (errno != EINTR && errno != EAGAIN)
                         break; /* EINVAL: an older kernel, or the memory is locked */
         }
-        return done;
+        return done > 0 && is_guarded(first) ? done : 0;
 }
 
 static unsigned by_mprotect(char *first, size_t stride, size_t bytes, unsigned n)
