@@ -1,0 +1,37 @@
+/* sleepers: n tasks asleep at once for ms milliseconds; each checks that all were. Arguments: n ms. */
+#include "bench.h"
+
+static int64_t n, ms;
+static int64_t asleep;
+static uint64_t saw_all;
+
+static int sleeper(void *arg)
+{
+        (void)arg;
+        __atomic_add_fetch(&asleep, 1, __ATOMIC_RELAXED);
+        bench_must(plait_sleep(plait_in_ms(ms)), "sleep");
+        if (__atomic_load_n(&asleep, __ATOMIC_RELAXED) == n)
+                __atomic_add_fetch(&saw_all, 1, __ATOMIC_RELAXED);
+        return 0;
+}
+
+static int app(void *arg)
+{
+        struct plait_scope scope = PLAIT_SCOPE_INIT;
+        int64_t start_ns = plait_now_ns();
+
+        (void)arg;
+        for (int64_t i = 0; i < n; i++)
+                bench_must(plait_scope_go(&scope, sleeper, NULL), "spawn");
+        bench_must(plait_scope_join(&scope), "join");
+        bench_report(n, plait_now_ns() - start_ns, saw_all);
+        return 0;
+}
+
+int main(int argc, char **argv)
+{
+        (void)argc;
+        n = bench_size(argv, 1);
+        ms = bench_size(argv, 2);
+        return bench_run(app, NULL, 0);
+}
