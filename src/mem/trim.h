@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define PL_MEM_TRIM_NS 100000000 /* 100 ms */
+#define PL_MEM_TRIM_NS 50000000 /* 50 ms */
 
 /*
  * Give back what the pools of stacks and objects have not needed since PL_MEM_TRIM_NS or two. A worker calls it before
