@@ -35,7 +35,7 @@ struct PL_CAPABILITY pl_lock {
 };
 
 /* The slow halves. */
-void pl_lock_wait(struct pl_lock *lock);
+void pl_lock_wait(struct pl_lock *lock) PL_NO_LOCK_CHECK;
 void pl_lock_wake(struct pl_lock *lock);
 
 static inline bool pl_lock_try(struct pl_lock *lock) PL_TRY_ACQUIRE(true, lock);
