@@ -9,6 +9,7 @@
  * @code{.c}
  * #include <plait/plait.h>
  * #include <assert.h>
+ * #include <stdlib.h>
  * #include <unistd.h>
  *
  * static int flush(void *fd)
