@@ -38,11 +38,23 @@
 #define PLAIT_PLAIT_H
 
 #include <plait/base.h>
+#include <plait/blocking.h>
+#include <plait/channel.h>
+#include <plait/condition.h>
 #include <plait/errno.h>
+#include <plait/event.h>
+#include <plait/fd.h>
 #include <plait/http.h>
+#include <plait/local.h>
+#include <plait/mutex.h>
+#include <plait/name.h>
+#include <plait/parallel.h>
 #include <plait/run.h>
 #include <plait/scope.h>
+#include <plait/semaphore.h>
+#include <plait/socket.h>
 #include <plait/task.h>
 #include <plait/time.h>
+#include <plait/timer.h>
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * A worker's tasks that have not started yet: the work-stealing deque of Chase and Lev (SPAA 2005), of fixed size.
+ * A worker's work that has not started yet (tasks and forks, see fork.h): the work-stealing deque of Chase and Lev
+ * (SPAA 2005), of fixed size.
  *
  * The owner pushes and pops at the bottom, thieves take from the top. Indices only grow (64 bits do not wrap). Where
  * Le et al. (PPoPP 2013) use fences, this uses sequentially consistent accesses to the same variables, which cost the
@@ -22,18 +23,16 @@
 
 enum { PL_DEQUE_SIZE = 256 };
 
-struct plait_task;
-
 /* Valid when zero. */
 struct pl_deque {
         PL_LINE_ALIGNED _Atomic int64_t bottom; /* only the owner writes it */
         int64_t top_seen;                       /* the owner's: a value that top had */
         PL_LINE_ALIGNED _Atomic int64_t top;
-        PL_LINE_ALIGNED _Atomic(struct plait_task *) slots[PL_DEQUE_SIZE];
+        PL_LINE_ALIGNED _Atomic(void *) slots[PL_DEQUE_SIZE];
 };
 
 /* Owner. False: it is full. */
-static inline bool pl_deque_push(struct pl_deque *deque, struct plait_task *task)
+static inline bool pl_deque_push(struct pl_deque *deque, void *work)
 {
         int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
 
@@ -42,7 +41,7 @@ static inline bool pl_deque_push(struct pl_deque *deque, struct plait_task *task
                 if (bottom - deque->top_seen >= PL_DEQUE_SIZE)
                         return false;
         }
-        atomic_store_explicit(&deque->slots[bottom % PL_DEQUE_SIZE], task, memory_order_relaxed);
+        atomic_store_explicit(&deque->slots[bottom % PL_DEQUE_SIZE], work, memory_order_relaxed);
         atomic_store_explicit(&deque->bottom, bottom + 1, memory_order_release);
         return true;
 }
@@ -55,39 +54,39 @@ static inline bool pl_deque_empty(const struct pl_deque *deque)
 }
 
 /* Owner: the youngest; NULL: empty. */
-static inline struct plait_task *pl_deque_pop(struct pl_deque *deque)
+static inline void *pl_deque_pop(struct pl_deque *deque)
 {
         int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed) - 1;
         int64_t top;
-        struct plait_task *task = NULL;
+        void *work = NULL;
 
         atomic_store_explicit(&deque->bottom, bottom, memory_order_seq_cst);
         top = atomic_load_explicit(&deque->top, memory_order_seq_cst);
         if (PL_LIKELY(top < bottom))
                 return atomic_load_explicit(&deque->slots[bottom % PL_DEQUE_SIZE], memory_order_relaxed);
         if (top == bottom) {
-                task = atomic_load_explicit(&deque->slots[bottom % PL_DEQUE_SIZE], memory_order_relaxed);
+                work = atomic_load_explicit(&deque->slots[bottom % PL_DEQUE_SIZE], memory_order_relaxed);
                 if (!atomic_compare_exchange_strong_explicit(&deque->top, &top, top + 1, memory_order_seq_cst,
                                                              memory_order_relaxed))
-                        task = NULL;
+                        work = NULL;
         }
         atomic_store_explicit(&deque->bottom, bottom + 1, memory_order_relaxed);
-        return task;
+        return work;
 }
 
 /* Anybody: the oldest; NULL: empty, or another one was faster. */
-static inline struct plait_task *pl_deque_steal(struct pl_deque *deque)
+static inline void *pl_deque_steal(struct pl_deque *deque)
 {
         int64_t top = atomic_load_explicit(&deque->top, memory_order_seq_cst);
         int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_seq_cst);
 
         if (top >= bottom)
                 return NULL;
-        struct plait_task *task = atomic_load_explicit(&deque->slots[top % PL_DEQUE_SIZE], memory_order_relaxed);
+        void *work = atomic_load_explicit(&deque->slots[top % PL_DEQUE_SIZE], memory_order_relaxed);
         if (!atomic_compare_exchange_strong_explicit(&deque->top, &top, top + 1, memory_order_seq_cst,
                                                      memory_order_relaxed))
                 return NULL;
-        return task;
+        return work;
 }
 
 #endif

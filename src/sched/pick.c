@@ -59,18 +59,23 @@ static void look(struct pl_worker *worker)
         take_injected(worker);
 }
 
+static inline struct plait_task *task_of(struct pl_worker *worker, void *work)
+{
+        return work ? pl_sched_task_of(worker, work) : NULL;
+}
+
 static PL_NOINLINE struct plait_task *service(struct pl_worker *worker)
 {
         if (pl_plat_ticks() - worker->last_service > SERVICE_US * pl_sched_the_run.ticks_per_us)
                 look(worker);
         if (pl_deque_empty(&worker->fresh))
                 return NULL;
-        return pl_deque_steal(&worker->fresh);
+        return task_of(worker, pl_deque_steal(&worker->fresh));
 }
 
 static inline struct plait_task *pop_fresh(struct pl_worker *worker)
 {
-        return pl_deque_empty(&worker->fresh) ? NULL : pl_deque_pop(&worker->fresh);
+        return pl_deque_empty(&worker->fresh) ? NULL : task_of(worker, pl_deque_pop(&worker->fresh));
 }
 
 struct plait_task *pl_sched_pick(struct pl_worker *worker)
@@ -114,7 +119,7 @@ static uint32_t stealable(struct pl_worker *worker, struct pl_worker *victim)
 
 static struct plait_task *steal_from(struct pl_worker *worker, struct pl_worker *victim)
 {
-        struct plait_task *task = pl_deque_steal(&victim->fresh);
+        struct plait_task *task = task_of(worker, pl_deque_steal(&victim->fresh));
 
         if (task)
                 return task;

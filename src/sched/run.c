@@ -110,10 +110,12 @@ static int start_first_task(struct pl_worker *worker, const char *name)
 
 static int describe_overflow(const struct pl_stack *stack, char *buf, size_t n)
 {
-        const struct plait_task *task = stack->owner;
+        const struct pl_worker *worker = pl_sched_self_get();
+        const struct plait_task *task = worker ? worker->current : NULL;
 
-        if (!task)
-                return snprintf(buf, n, "a worker");
+        /* In the guard of another stack than the one it runs on: a stray pointer, not an overflow. */
+        if (!task || task->stack != stack)
+                return 0;
         return snprintf(buf, n, "task '%s' (#%llu)", task->name ? task->name : "", (unsigned long long)task->id);
 }
 
@@ -311,7 +313,8 @@ static int run_all(const struct plait_run_opts *opts, const struct pl_poller_ops
         }
         run->id = 0;
         free_workers(run);
-        pl_mem_trim(pl_plat_now_ns());
+        for (int64_t when_ns = pl_plat_now_ns(); when_ns != PL_PLAT_NEVER;)
+                when_ns = pl_mem_trim(when_ns); /* as if time passed */
         return r;
 }
 

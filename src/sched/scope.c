@@ -17,6 +17,7 @@
 #include "plait/scope.h"
 
 #include "plait/time.h"
+#include "sched/fork.h"
 #include "sched/worker.h"
 
 enum { CLOSED, OPEN };
@@ -216,6 +217,19 @@ int plait_scope_open(struct plait_scope *scope)
         return open_at(scope, __builtin_return_address(0));
 }
 
+/* A task that somebody else than the owner starts. */
+static void count_in(struct plait_scope *scope)
+{
+        __atomic_add_fetch(&scope->pl_pending, ONE_TASK, __ATOMIC_RELAXED);
+}
+
+void pl_sched_scope_adopt(struct plait_scope *scope, struct plait_task *task)
+{
+        task->home = scope;
+        task->scope = scope;
+        count_in(scope);
+}
+
 static void launch(struct pl_worker *worker, struct plait_scope *scope, struct plait_task *task)
 {
         struct plait_task *self = worker ? worker->current : NULL;
@@ -225,7 +239,7 @@ static void launch(struct pl_worker *worker, struct plait_scope *scope, struct p
         if (PL_LIKELY(self && self == scope->pl_owner))
                 scope->pl_owed++;
         else
-                __atomic_add_fetch(&scope->pl_pending, ONE_TASK, __ATOMIC_RELAXED);
+                count_in(scope);
         if (PL_UNLIKELY(!self)) {
                 pl_sched_enqueue(task);
         } else if (PL_LIKELY(pl_deque_push(&worker->fresh, task))) {
@@ -343,11 +357,12 @@ static void run_own_children(struct plait_scope *scope, struct plait_task *self)
 
                 if (pl_deque_empty(&worker->fresh) || pl_runq_count(&worker->ready))
                         return;
-                struct plait_task *child = pl_deque_pop(&worker->fresh);
-                if (!child)
+                void *work = pl_deque_pop(&worker->fresh);
+                if (!work)
                         return;
-                if (child->home != scope || !fits_inline(self, child)) {
-                        pl_deque_push(&worker->fresh, child); /* there is room: it has just left */
+                struct plait_task *child = pl_work_as_fork(work) ? NULL : work;
+                if (!child || child->home != scope || !fits_inline(self, child)) {
+                        pl_deque_push(&worker->fresh, work); /* there is room: it has just left */
                         return;
                 }
                 run_inline(self, child);

@@ -10,12 +10,14 @@ enum {
         EXACT_LIMIT = 16, /* a longer slot above level 0 is not searched for its earliest timer */
 };
 
-/* A timer may not fire early, so its tick is rounded up. */
+/* A timer may not fire early, so its tick is rounded up; at the end of time to the last tick there is. */
 static uint64_t tick_of(int64_t deadline_ns)
 {
+        uint64_t last = (uint64_t)INT64_MAX >> TICK_SHIFT;
         uint64_t ns = deadline_ns > 0 ? (uint64_t)deadline_ns : 0;
+        uint64_t tick = (ns + (1U << TICK_SHIFT) - 1) >> TICK_SHIFT;
 
-        return (ns + (1U << TICK_SHIFT) - 1) >> TICK_SHIFT;
+        return tick < last ? tick : last;
 }
 
 static int64_t ns_of(uint64_t tick)
@@ -49,7 +51,7 @@ static void place(struct pl_timers *wheel, struct pl_timer *timer)
 void pl_timers_insert(struct pl_timers *wheel, struct pl_timer *timer)
 {
         pl_lock_acquire(&wheel->lock);
-        timer->wheel = wheel;
+        atomic_store_explicit(&timer->wheel, wheel, memory_order_relaxed);
         place(wheel, timer);
         if (timer->deadline_ns < atomic_load_explicit(&wheel->next_ns, memory_order_relaxed))
                 atomic_store_explicit(&wheel->next_ns, timer->deadline_ns, memory_order_relaxed);
@@ -70,17 +72,18 @@ static void unplace(struct pl_timers *wheel, struct pl_timer *timer)
 
 bool pl_timers_remove(struct pl_timer *timer)
 {
-        struct pl_timers *wheel = timer->wheel;
+        struct pl_timers *wheel = atomic_load_explicit(&timer->wheel, memory_order_relaxed);
 
         if (!wheel)
                 return false;
         pl_lock_acquire(&wheel->lock);
-        bool linked = pl_list_linked(&timer->link);
-        if (linked)
+        bool set = atomic_load_explicit(&timer->wheel, memory_order_relaxed) == wheel;
+        if (set) {
                 unplace(wheel, timer);
+                atomic_store_explicit(&timer->wheel, NULL, memory_order_relaxed);
+        }
         pl_lock_release(&wheel->lock);
-        timer->wheel = NULL;
-        return linked;
+        return set;
 }
 
 /* The earliest occupied slot: the lowest level that has one has it. False: the wheel is empty. */
@@ -136,10 +139,14 @@ static void enter_slot(struct pl_timers *wheel, unsigned level, unsigned slot, s
         while ((link = pl_list_pop_front(head))) {
                 struct pl_timer *timer = PL_CONTAINER_OF(link, struct pl_timer, link);
 
-                if (tick_of(timer->deadline_ns) > wheel->now_tick)
+                if (tick_of(timer->deadline_ns) > wheel->now_tick) {
                         place(wheel, timer);
-                else if (timer->kind->due(timer))
+                        continue;
+                }
+                bool fires = timer->kind->due(timer);
+                if (fires)
                         pl_list_push_back(firing, &timer->link);
+                atomic_store_explicit(&timer->wheel, NULL, memory_order_relaxed);
         }
 }
 

@@ -1,7 +1,7 @@
 /*
  * Timers: a hierarchical wheel per worker.
  *
- * Eight levels of 64 slots; a tick is 2^14 ns (16 us), so a timer fires up to 16 us late and never early. Insertion and
+ * Nine levels of 64 slots; a tick is 2^14 ns (16 us), so a timer fires up to 16 us late and never early. Insertion and
  * removal are O(1): a timer stands in the slot of the highest group of six bits in which its tick differs from the
  * wheel's, and moves down a level when the wheel comes there (Varghese and Lauck, SOSP 1987, scheme 7).
  *
@@ -19,7 +19,7 @@
 #include "base/list.h"
 #include "plat/lock.h"
 
-enum { PL_TIMER_LEVELS = 8, PL_TIMER_SLOTS = 64 };
+enum { PL_TIMER_LEVELS = 9, PL_TIMER_SLOTS = 64 };
 
 struct pl_timer;
 struct pl_timers;
@@ -35,7 +35,7 @@ struct pl_timer {
         struct pl_list link;
         int64_t deadline_ns;
         const struct pl_timer_kind *kind;
-        struct pl_timers *wheel; /* where it is set; NULL: nowhere. Its user's, who also does insert and remove */
+        struct pl_timers *_Atomic wheel; /* where it is set; NULL: nowhere, or about to fire. Written under its lock */
 };
 
 struct pl_timers {

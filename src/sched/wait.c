@@ -18,6 +18,9 @@ static struct pl_wait *own_wait(void)
 
         if (PL_LIKELY(worker && worker->current))
                 return &worker->current->wait;
+        if (PL_UNLIKELY(worker && worker->calling))
+                pl_panic("a timer's function waits, which would hold up the worker that calls it: let it start a task "
+                         "or set an event instead");
         return own_thread_wait();
 }
 
@@ -73,14 +76,16 @@ static int result(struct pl_wait *wait)
         return state == PL_WAIT_TIMED_OUT ? -ETIMEDOUT : state == PL_WAIT_CANCELED ? -ECANCELED : 0;
 }
 
+/* A thread that is awake sees itself claimed; it may go on only when its waker has done with it. */
 static int finish_thread(struct pl_wait *wait, int64_t deadline_ns)
 {
         for (;;) {
                 uint32_t word = atomic_load_explicit(&wait->state, memory_order_acquire);
+                bool woken = (word & PL_WAIT_STATE_MASK) == PL_WAIT_WOKEN;
 
-                if (!pl_sched_wait_claimable(word))
+                if (!woken && !pl_sched_wait_claimable(word))
                         break;
-                if (pl_plat_futex_wait(&wait->state, word, deadline_ns) == -ETIMEDOUT)
+                if (pl_plat_futex_wait(&wait->state, word, woken ? PL_PLAT_NEVER : deadline_ns) == -ETIMEDOUT)
                         resolve(wait, PL_WAIT_TIMED_OUT);
         }
         return result(wait);
@@ -142,10 +147,14 @@ int pl_sched_wait_finish(struct pl_wait *wait, int64_t deadline_ns, unsigned fla
 
 void pl_sched_wake_ready(struct pl_wait *wait)
 {
-        if (wait->task)
+        if (wait->task) {
                 pl_sched_enqueue(wait->task);
-        else
-                pl_plat_futex_wake(&wait->state, 1);
+                return;
+        }
+        uint32_t word = atomic_load_explicit(&wait->state, memory_order_relaxed);
+
+        atomic_store_explicit(&wait->state, with_state(word, PL_WAIT_READY), memory_order_release);
+        pl_plat_futex_wake(&wait->state, 1); /* the thread may be gone: nothing is read or written there */
 }
 
 int pl_sched_wait_check(void)

@@ -59,6 +59,7 @@ enum pl_wait_state {
         PL_WAIT_WOKEN,
         PL_WAIT_TIMED_OUT,
         PL_WAIT_CANCELED,
+        PL_WAIT_READY, /* only of a thread: pl_sched_wake_ready() has come after WOKEN */
         PL_WAIT_STATE_MASK = 7,
         PL_WAIT_STATE_BITS = 3,
 };

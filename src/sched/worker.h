@@ -34,6 +34,7 @@ struct pl_worker {
         struct plait_task *current;  /* NULL: the scheduler's own loop */
         struct plait_task *left;     /* who was switched away from, until its on_cpu is cleared */
         struct pl_stack *left_stack; /* whose flow ended in this switch */
+        void *calling;               /* the timer whose function it is in */
         struct plait_task *handoff;  /* picked while it was still on another processor */
         uint32_t front_wakes;        /* wake-ups that went to the front since one went to the back */
         uint64_t next_id, end_id;    /* task numbers it may give out */
@@ -58,7 +59,7 @@ struct pl_worker {
         enum pl_idle_stage idle;                /* guarded by idle_lock */
         struct pl_list parked_link;
         struct pl_runq ready;
-        struct pl_deque fresh; /* tasks that have not started */
+        struct pl_deque fresh; /* tasks and forks that have not started */
         struct pl_timers timers;
 };
 
@@ -155,7 +156,15 @@ int pl_sched_task_apply_opts(struct plait_task *task, const struct plait_task_op
 /* The current task has returned *result*: clean up after it, tell its scope and who waits for it, let go of it. */
 void pl_sched_task_end(struct plait_task *task, int result);
 
+/* --- fork.c --- */
+
+/* What a deque held, as a task that *worker* can run; NULL: no memory (it has been put back). */
+struct plait_task *pl_sched_task_of(struct pl_worker *worker, void *work);
+
 /* --- scope.c --- */
+
+/* Put *task*, which no scope counts yet, into *scope*, which another task keeps open. */
+void pl_sched_scope_adopt(struct plait_scope *scope, struct plait_task *task);
 
 /* Before *task* waits: make it findable by a cancellation, and see what its scopes say. Lowers *deadline_ns*. */
 int pl_sched_scope_enter_wait(struct plait_task *task, int64_t *deadline_ns);

@@ -149,6 +149,21 @@ TEST(random_timers_fire_when_a_sorted_list_says_so)
         }
 }
 
+TEST(the_end_of_time_is_a_time_like_any_other)
+{
+        struct pl_timers wheel;
+        struct alarm last, never;
+
+        pl_timers_init(&wheel, 777);
+        set(&wheel, &last, INT64_MAX - 1);
+        set(&wheel, &never, INT64_MAX);
+        come_to(&wheel, INT64_C(1) << 62);
+        CHECK_INT(last.fired + never.fired, ==, 0);
+        CHECK_INT(next_ns(&wheel), >, INT64_C(1) << 62);
+        CHECK(pl_timers_remove(&last.timer));
+        CHECK(pl_timers_remove(&never.timer));
+}
+
 static bool refuse(struct pl_timer *timer)
 {
         struct alarm *alarm = PL_CONTAINER_OF(timer, struct alarm, timer);

@@ -1,0 +1,105 @@
+/*
+ * Loops in parallel.
+ *
+ * A range is cut in two only when this worker's deque is empty, that is, when whatever it had offered has been taken:
+ * then somebody is out of work (lazy binary splitting, Tzannes et al., PPoPP 2010). In between it works through chunks
+ * that take some microseconds each, so that what goes on around the body does not count. How many items that is, is
+ * measured as it goes.
+ */
+#include "plait/parallel.h"
+
+#include "plait/time.h"
+#include "sched/fork.h"
+
+enum {
+        CHUNK_MIN_US = 4,
+        CHUNK_MAX_US = 40,
+};
+
+struct loop {
+        int (*body)(size_t begin, size_t end, void *arg);
+        void *arg;
+        _Atomic int error; /* the first one; stops everybody */
+};
+
+struct range {
+        struct loop *loop;
+        size_t begin, end;
+        size_t chunk;
+};
+
+static void fail(struct loop *loop, int error)
+{
+        int none = 0;
+
+        atomic_compare_exchange_strong(&loop->error, &none, error);
+}
+
+static bool offered_nothing(void)
+{
+        return pl_deque_empty(&pl_sched_self_get()->fresh);
+}
+
+/* The next chunk, and how large the one after should be. */
+static void run_chunk(struct range *range)
+{
+        size_t left = range->end - range->begin;
+        size_t n = range->chunk < left ? range->chunk : left;
+        uint64_t start = pl_plat_ticks();
+        int r = range->loop->body(range->begin, range->begin + n, range->loop->arg);
+
+        if (r >= 0)
+                r = pl_sched_wait_check();
+        if (PL_UNLIKELY(r < 0))
+                fail(range->loop, r);
+        range->begin += n;
+        uint64_t took = pl_plat_ticks() - start;
+        if (took < CHUNK_MIN_US * pl_sched_the_run.ticks_per_us && n == range->chunk)
+                range->chunk *= 2;
+        else if (took > CHUNK_MAX_US * pl_sched_the_run.ticks_per_us && range->chunk > 1)
+                range->chunk /= 2;
+}
+
+static int run_range(void *arg)
+{
+        struct range *range = arg;
+
+        while (range->begin < range->end && !atomic_load_explicit(&range->loop->error, memory_order_relaxed)) {
+                size_t left = range->end - range->begin;
+
+                if (left <= range->chunk || !offered_nothing()) {
+                        run_chunk(range);
+                        continue;
+                }
+                struct range upper = *range;
+                struct pl_fork fork;
+                upper.begin += left / 2;
+                if (!pl_fork_push(pl_sched_self_get(), &fork, run_range, &upper)) {
+                        run_chunk(range);
+                        continue;
+                }
+                range->end = upper.begin;
+                run_range(range);
+                (void)!pl_fork_join(&fork);
+                return 0;
+        }
+        return 0;
+}
+
+int plait_parallel_for(size_t n, int (*body)(size_t begin, size_t end, void *arg), void *arg)
+{
+        struct loop loop = {.body = body, .arg = arg};
+        struct range all = {.loop = &loop, .end = n, .chunk = 1};
+
+        if (!body)
+                return -EINVAL;
+        if (!n)
+                return 0;
+        if (!plait_task_self()) {
+                int r = body(0, n, arg);
+
+                return r < 0 ? r : 0;
+        }
+        run_range(&all);
+        return atomic_load(&loop.error);
+}
