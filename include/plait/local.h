@@ -1,0 +1,91 @@
+/**
+ * @file plait/local.h
+ * Task-local storage: a variable of which every task, and every plain thread, has its own.
+ *
+ * Use it in place of thread-local variables, which are shared by all tasks that a thread runs and do not follow a task
+ * to another thread. A value belongs to its task wherever that goes on, and is destroyed when the task ends, as a plain
+ * thread's is when the thread ends.
+ *
+ * @code{.c}
+ * #include <plait/plait.h>
+ * #include <assert.h>
+ * #include <stdlib.h>
+ *
+ * static struct plait_local buffer = PLAIT_LOCAL_INIT(free);
+ *
+ * static int work(void *arg)
+ * {
+ *         (void)arg;
+ *         assert(plait_local_get(&buffer) == NULL); // nobody else's
+ *         char *mine = malloc(4096);
+ *         if (mine == NULL || plait_local_set(&buffer, mine) < 0)
+ *                 abort();
+ *         plait_yield();
+ *         assert(plait_local_get(&buffer) == mine);
+ *         return 0; // free(mine) follows
+ * }
+ *
+ * static int app(void *arg)
+ * {
+ *         struct plait_scope scope = PLAIT_SCOPE_INIT;
+ *
+ *         (void)arg;
+ *         for (int i = 0; i < 100; i++)
+ *                 plait_scope_go(&scope, work, NULL);
+ *         return plait_scope_join(&scope);
+ * }
+ *
+ * int main(void)
+ * {
+ *         return plait_run(app, NULL, NULL);
+ * }
+ * @endcode
+ */
+#ifndef PLAIT_LOCAL_H
+#define PLAIT_LOCAL_H
+
+#include <plait/base.h>
+#include <plait/errno.h>
+
+PLAIT_BEGIN_DECLS
+
+/**
+ * The name of a value that each task has for itself. A static variable: it has to outlive all tasks and threads that
+ * set a value, and each one that is ever used takes sixteen bytes in every task that uses it or a later one.
+ */
+struct plait_local {
+        void (*destroy)(void *value); /**< called with a task's value, if that is not NULL, when the task ends; may be
+                                           NULL. It must not wait. */
+        /** @cond private */
+        uint32_t pl_number;
+        uint32_t pl_unused;
+        /** @endcond */
+};
+
+/** Values that are destroyed by *destroy*, which may be NULL. */
+#define PLAIT_LOCAL_INIT(destroy) {(destroy), 0, 0}
+
+/**
+ * Set the caller's value. The one it had is not destroyed.
+ * @param local  whose value
+ * @param value  NULL takes the value away
+ * @return 0, or
+ *   - -ENOMEM  no memory to keep it; the value is as it was
+ *
+ * Ownership: *value* is the task's, until it ends or sets another.
+ * Threads: any. Suspends: never. Cancellation: not affected. Since: 0.1.
+ */
+PLAIT_API PLAIT_MUST_CHECK int plait_local_set(struct plait_local *local, void *value);
+
+/**
+ * The caller's value.
+ * @param local  whose value
+ * @return what the caller set last; NULL when it set none
+ *
+ * Threads: any. Suspends: never. Cancellation: not affected. Since: 0.1.
+ */
+PLAIT_API void *plait_local_get(const struct plait_local *local);
+
+PLAIT_END_DECLS
+
+#endif

@@ -1,0 +1,214 @@
+/*
+ * The channel: a ring of items and two queues of waiters under one lock, taken once by each operation.
+ *
+ * Invariants, whenever the lock is free:
+ * - receivers wait only if the ring is empty and nobody waits to send; senders only if it is full;
+ * - once closed, nobody waits.
+ * Hence who comes later cannot overtake who waits: he finds the ring as it was when that one began to wait.
+ *
+ * A waiter's slot points to his item. Who meets a waiter of the other side claims him and copies the item straight from
+ * or to the slot: the waiter cannot go on before he is made ready, so where order does not matter the copying is done
+ * outside the lock. A receiver that makes room moves the item of the first waiting sender into the ring at once.
+ * Closing sets the slots to NULL.
+ *
+ * A waiter is woken once, by the operation that completes his. After that he is not in a queue, so those who keep
+ * sending or receiving meet no waiter and wake nobody: a full ring is drained, and an empty one filled, with one wake.
+ *
+ * The lock's release is an operation's last access to the channel, and plait_channel_free() takes the lock: so it may
+ * be freed by who has just received the last item.
+ */
+#include "plait/channel.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/attributes.h"
+#include "plat/panic.h"
+#include "sync/waiters.h"
+
+struct plait_channel {
+        struct pl_spin lock;
+        bool closed;
+        size_t count;
+        size_t capacity;
+        char *put; /* where the next item goes; wraps from end to the ring's start */
+        char *get;
+        char *end;
+        void *receivers;
+        void *senders;
+        /* What does not change. */
+        PL_LINE_ALIGNED size_t item_bytes;
+        PL_LINE_ALIGNED char ring[];
+};
+
+_Static_assert(offsetof(struct plait_channel, item_bytes) == PL_CACHE_LINE, "what changes fits in one cache line");
+
+static PL_ALWAYS_INLINE void copy_item(void *to, const void *from, size_t bytes)
+{
+        if (PL_LIKELY(bytes == 8))
+                memcpy(to, from, 8);
+        else if (bytes == 16)
+                memcpy(to, from, 16);
+        else
+                memcpy(to, from, bytes);
+}
+
+static PL_ALWAYS_INLINE void put_item(struct plait_channel *channel, const void *item, size_t bytes)
+{
+        char *put = channel->put;
+
+        copy_item(put, item, bytes);
+        put += bytes;
+        channel->put = put == channel->end ? channel->ring : put;
+        channel->count++;
+}
+
+static PL_ALWAYS_INLINE void get_item(struct plait_channel *channel, void *ret_item, size_t bytes)
+{
+        char *get = channel->get;
+
+        copy_item(ret_item, get, bytes);
+        get += bytes;
+        channel->get = get == channel->end ? channel->ring : get;
+        channel->count--;
+}
+
+int plait_channel_new(size_t item_bytes, size_t capacity, struct plait_channel **ret_channel)
+{
+        size_t ring_bytes, all_bytes;
+        struct plait_channel *channel;
+
+        if (!item_bytes)
+                return -EINVAL;
+        if (__builtin_mul_overflow(item_bytes, capacity, &ring_bytes) ||
+            __builtin_add_overflow(ring_bytes, sizeof *channel + PL_CACHE_LINE, &all_bytes))
+                return -ENOMEM;
+        channel = aligned_alloc(PL_CACHE_LINE, all_bytes & ~(size_t)(PL_CACHE_LINE - 1));
+        if (!channel)
+                return -ENOMEM;
+        memset(channel, 0, sizeof *channel);
+        channel->capacity = capacity;
+        channel->item_bytes = item_bytes;
+        channel->put = channel->ring;
+        channel->get = channel->ring;
+        channel->end = channel->ring + ring_bytes;
+        *ret_channel = channel;
+        return 0;
+}
+
+void plait_channel_free(struct plait_channel *channel)
+{
+        if (!channel)
+                return;
+        pl_sync_spin_lock(&channel->lock);
+        if (channel->receivers || channel->senders)
+                pl_panic("channel %p was freed while somebody waits to %s: close it and join them first",
+                         (void *)channel, channel->receivers ? "receive" : "send");
+        pl_sync_spin_unlock(&channel->lock);
+        free(channel);
+}
+
+/* Called with the lock held: wait in *queue* until the item at *slot* has been dealt with. */
+static PL_NOINLINE int wait_in(struct plait_channel *channel, void **queue, enum pl_wait_cause cause, void *slot,
+                               int64_t deadline_ns) PL_NO_LOCK_CHECK
+{
+        if (deadline_ns <= 0) {
+                pl_sync_spin_unlock(&channel->lock);
+                return pl_sync_refuse();
+        }
+        struct pl_wait *wait = pl_sync_enqueue(queue, cause, channel, slot);
+        pl_sync_spin_unlock(&channel->lock);
+
+        int r = pl_sched_wait_finish(wait, deadline_ns, 0);
+
+        if (PL_LIKELY(r == 0))
+                return wait->node.slot ? 0 : -EPIPE;
+        pl_sync_spin_lock(&channel->lock);
+        pl_sync_remove(queue, &wait->node);
+        pl_sync_spin_unlock(&channel->lock);
+        return r;
+}
+
+int plait_channel_send(struct plait_channel *channel, const void *item, int64_t deadline_ns) PL_NO_LOCK_CHECK
+{
+        const size_t bytes = channel->item_bytes;
+
+        pl_sync_spin_lock(&channel->lock);
+        if (PL_UNLIKELY(channel->closed)) {
+                pl_sync_spin_unlock(&channel->lock);
+                return -EPIPE;
+        }
+        struct pl_wait_node *receiver = pl_sync_claim(&channel->receivers);
+
+        if (receiver) {
+                pl_sync_spin_unlock(&channel->lock);
+                copy_item(receiver->slot, item, bytes);
+                pl_sched_wake_ready(receiver->wait);
+                return 0;
+        }
+        if (PL_LIKELY(channel->count < channel->capacity)) {
+                put_item(channel, item, bytes);
+                pl_sync_spin_unlock(&channel->lock);
+                return 0;
+        }
+        return wait_in(channel, &channel->senders, PL_WAIT_CHANNEL_SEND, (void *)(uintptr_t)item, deadline_ns);
+}
+
+int plait_channel_receive(struct plait_channel *channel, void *ret_item, int64_t deadline_ns) PL_NO_LOCK_CHECK
+{
+        const size_t bytes = channel->item_bytes;
+
+        pl_sync_spin_lock(&channel->lock);
+        struct pl_wait_node *sender = pl_sync_claim(&channel->senders);
+
+        if (PL_LIKELY(channel->count)) {
+                get_item(channel, ret_item, bytes);
+                if (PL_UNLIKELY(sender != NULL))
+                        put_item(channel, sender->slot, bytes);
+                pl_sync_spin_unlock(&channel->lock);
+                if (PL_UNLIKELY(sender != NULL))
+                        pl_sched_wake_ready(sender->wait);
+                return 0;
+        }
+        if (sender) { /* no room for any item: they meet */
+                pl_sync_spin_unlock(&channel->lock);
+                copy_item(ret_item, sender->slot, bytes);
+                pl_sched_wake_ready(sender->wait);
+                return 0;
+        }
+        if (channel->closed) {
+                pl_sync_spin_unlock(&channel->lock);
+                return -EPIPE;
+        }
+        return wait_in(channel, &channel->receivers, PL_WAIT_CHANNEL_RECEIVE, ret_item, deadline_ns);
+}
+
+void plait_channel_close(struct plait_channel *channel)
+{
+        struct pl_list all;
+        void *waiters;
+
+        pl_sync_spin_lock(&channel->lock);
+        channel->closed = true;
+        /* Only one side can be waiting. */
+        waiters = channel->receivers ? channel->receivers : channel->senders;
+        channel->receivers = NULL;
+        channel->senders = NULL;
+        pl_sync_take_all(&waiters, &all);
+        pl_sync_wake_all(&channel->lock, &all);
+}
+
+size_t plait_channel_count(struct plait_channel *channel)
+{
+        pl_sync_spin_lock(&channel->lock);
+        const size_t count = channel->count;
+        pl_sync_spin_unlock(&channel->lock);
+        return count;
+}
+
+size_t plait_channel_capacity(const struct plait_channel *channel)
+{
+        return channel->capacity;
+}

@@ -1,0 +1,115 @@
+/*
+ * The event. Two words: state, lock of the queue, queue of waiters.
+ *
+ * State bits: SET, and WAITERS exactly when the queue is not empty; never both. WAITERS changes under the queue's lock,
+ * and while it is set, so does SET. A set without waiters is one RMW, also when it is set already: it has to publish
+ * what its caller wrote.
+ *
+ * A set with waiters takes the whole queue at once, so that later waiters (after a clear) are not among those it wakes,
+ * and wakes it in batches (sync/waiters.h).
+ */
+#include "plait/event.h"
+
+#include "sync/waiters.h"
+
+enum { SET = 1, WAITERS = 2 };
+
+static inline uint32_t load(const struct plait_event *event, int order)
+{
+        return __atomic_load_n(&event->pl_state, order);
+}
+
+static inline bool change(struct plait_event *event, uint32_t from, uint32_t to, int order)
+{
+        return __atomic_compare_exchange_n(&event->pl_state, &from, to, 0, order, __ATOMIC_RELAXED);
+}
+
+static inline struct pl_spin *queue_lock(struct plait_event *event)
+{
+        return (struct pl_spin *)&event->pl_lock;
+}
+
+bool plait_event_is_set(const struct plait_event *event)
+{
+        return load(event, __ATOMIC_ACQUIRE) & SET;
+}
+
+void plait_event_clear(struct plait_event *event)
+{
+        __atomic_fetch_and(&event->pl_state, ~(uint32_t)SET, __ATOMIC_RELAXED);
+}
+
+/* There are waiters, or were a moment ago. False: they are gone. */
+static bool set_and_wake(struct plait_event *event)
+{
+        struct pl_list all;
+
+        pl_sync_spin_lock(queue_lock(event));
+        if (!event->pl_waiters) {
+                pl_sync_spin_unlock(queue_lock(event));
+                return false;
+        }
+        __atomic_store_n(&event->pl_state, SET, __ATOMIC_RELEASE);
+        pl_sync_take_all(&event->pl_waiters, &all);
+        pl_sync_wake_all(queue_lock(event), &all);
+        return true;
+}
+
+void plait_event_set(struct plait_event *event)
+{
+        for (;;) {
+                uint32_t state = load(event, __ATOMIC_RELAXED);
+
+                if (state & WAITERS) {
+                        if (set_and_wake(event))
+                                return;
+                } else if (change(event, state, SET, __ATOMIC_RELEASE)) {
+                        return;
+                }
+        }
+}
+
+/* Under the queue's lock: false when it is set, else sets know that there are waiters. */
+static bool announce(struct plait_event *event)
+{
+        for (;;) {
+                uint32_t state = load(event, __ATOMIC_ACQUIRE);
+
+                if (state & SET)
+                        return false;
+                if (state & WAITERS || change(event, 0, WAITERS, __ATOMIC_RELAXED))
+                        return true;
+        }
+}
+
+/* After a wait that nobody ended by setting it: leave the queue. */
+static void give_up(struct plait_event *event, struct pl_wait *wait)
+{
+        pl_sync_spin_lock(queue_lock(event));
+        pl_sync_remove(&event->pl_waiters, &wait->node);
+        if (!event->pl_waiters)
+                __atomic_fetch_and(&event->pl_state, ~(uint32_t)WAITERS, __ATOMIC_RELAXED);
+        pl_sync_spin_unlock(queue_lock(event));
+}
+
+int plait_event_wait(struct plait_event *event, int64_t deadline_ns)
+{
+        if (plait_event_is_set(event))
+                return 0;
+        if (deadline_ns <= 0)
+                return pl_sync_refuse();
+
+        pl_sync_spin_lock(queue_lock(event));
+        if (!announce(event)) {
+                pl_sync_spin_unlock(queue_lock(event));
+                return 0;
+        }
+        struct pl_wait *wait = pl_sync_enqueue(&event->pl_waiters, PL_WAIT_EVENT, event, NULL);
+        pl_sync_spin_unlock(queue_lock(event));
+
+        int r = pl_sched_wait_finish(wait, deadline_ns, 0);
+
+        if (r < 0)
+                give_up(event, wait);
+        return r;
+}

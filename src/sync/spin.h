@@ -1,0 +1,38 @@
+/*
+ * The lock inside the objects of this layer. Four bytes, valid when zero: 0 free, 1 held.
+ *
+ * It guards a few dozen instructions in which nothing suspends. Unlike pl_lock it is left by a plain store, which makes
+ * a round cost 2.3 ns instead of 4.4. The price: nobody is told that it is free. Who waits spins for about a
+ * microsecond, and then, since the holder must have lost its processor, yields and takes naps (spin.c).
+ */
+#ifndef PL_SYNC_SPIN_H
+#define PL_SYNC_SPIN_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/attributes.h"
+#include "plat/lock.h"
+
+struct PL_CAPABILITY pl_spin {
+        _Atomic uint32_t word;
+};
+
+/* The slow half of taking it. */
+PL_COLD void pl_sync_spin_wait(struct pl_spin *spin);
+
+static inline void pl_sync_spin_lock(struct pl_spin *spin) PL_ACQUIRE(spin);
+static inline void pl_sync_spin_unlock(struct pl_spin *spin) PL_RELEASE(spin);
+
+static inline void pl_sync_spin_lock(struct pl_spin *spin) PL_NO_LOCK_CHECK
+{
+        if (PL_UNLIKELY(atomic_exchange_explicit(&spin->word, 1, memory_order_acquire)))
+                pl_sync_spin_wait(spin);
+}
+
+static inline void pl_sync_spin_unlock(struct pl_spin *spin) PL_NO_LOCK_CHECK
+{
+        atomic_store_explicit(&spin->word, 0, memory_order_release);
+}
+
+#endif
