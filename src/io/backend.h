@@ -26,9 +26,12 @@ enum pl_io_arming {
 
 /* Why a descriptor is disarmed. */
 enum pl_io_reason {
-        PL_IO_FORGET, /* nobody is interested; reports that still come are ignored by their number */
-        PL_IO_DETACH, /* others will use the descriptor: nothing of the poller may be left on it */
-        PL_IO_CLOSE,  /* it will be closed: nothing may keep the file open. May suspend, as DETACH */
+        PL_IO_REPLACE, /* it is armed anew, or soon forgotten; late reports are ignored by their number */
+        PL_IO_FORGET,  /* nobody waits any more: the sooner the poller lets go of it, the better */
+        PL_IO_UNWATCH, /* as PL_IO_FORGET without hurry, but the descriptor stays open, and would be reported for ever
+                        */
+        PL_IO_DETACH,  /* others will use the descriptor: nothing of the poller may be left on it */
+        PL_IO_CLOSE,   /* it will be closed: nothing may keep the file open. May suspend, as DETACH */
 };
 
 /*
@@ -40,8 +43,7 @@ static inline uint64_t pl_io_tag(int fd, uint32_t seq)
         return (uint64_t)seq << 32 | (uint32_t)fd;
 }
 
-#define PL_IO_TAG_NOTIFY UINT64_MAX       /* the descriptor part is -1, which no descriptor has */
-#define PL_IO_TAG_IGNORE (UINT64_MAX - 1) /* -2 */
+#define PL_IO_TAG_NOTIFY UINT64_MAX /* the descriptor part is -1, which no descriptor has */
 
 /* Both hold the descriptor's lock. */
 struct pl_io_backend {

@@ -52,9 +52,7 @@ int plait_pipe(int ret_fds[2])
 
 int plait_close(int fd)
 {
-        int r = pl_io_fd_drop(fd, PL_IO_CLOSE);
-
-        return r < 0 ? r : pl_io_call_close(fd);
+        return pl_io_fd_close(fd);
 }
 
 int plait_release(int fd)

@@ -62,7 +62,7 @@ static void disarm(struct pl_poller *poller, int fd, uint32_t seq, enum pl_io_re
         int saved = errno;
 
         (void)seq;
-        if (reason != PL_IO_DETACH)
+        if (reason != PL_IO_DETACH && reason != PL_IO_UNWATCH)
                 return;
         pl_lock_acquire(&poller->lock);
         if (atomic_load(&poller->epoch) & 1)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "io/call.h"
 #include "io/watch.h"
 
 /* Any descriptor number has a place: chunks are mapped when a number in them is first used, and stay. */
@@ -74,10 +75,10 @@ static void unarmed(struct pl_io_fd *entry)
         entry->seq++;
 }
 
-void pl_io_fd_disarm(struct pl_io_fd *entry, int fd)
+void pl_io_fd_disarm(struct pl_io_fd *entry, int fd, enum pl_io_reason reason)
 {
         if (pl_io_fd_armed(entry))
-                entry->poller->backend->disarm(entry->poller, fd, entry->seq, PL_IO_FORGET);
+                entry->poller->backend->disarm(entry->poller, fd, entry->seq, reason);
         unarmed(entry);
 }
 
@@ -92,7 +93,7 @@ int pl_io_fd_arm(struct pl_io_fd *entry, int fd, enum pl_io_arming arming, unsig
         else
                 moves = pl_io_fd_armed(entry);
         if (moves)
-                pl_io_fd_disarm(entry, fd);
+                pl_io_fd_disarm(entry, fd, PL_IO_REPLACE);
         else
                 unarmed(entry);
 
@@ -246,7 +247,7 @@ void pl_io_fd_unqueue(struct pl_io_fd *entry, int fd, struct pl_wait_node *node)
         if (pl_list_linked(&node->link)) {
                 pl_list_remove(&node->link);
                 if (entry->arming == PL_IO_ONCE && pl_list_empty(&entry->waiters))
-                        pl_io_fd_disarm(entry, fd);
+                        pl_io_fd_disarm(entry, fd, PL_IO_FORGET);
         }
         pl_lock_release(&entry->lock);
 }
@@ -280,9 +281,9 @@ int pl_io_fd_drop(int fd, enum pl_io_reason reason)
                 return 0;
         pl_list_init(&woken);
         pl_io_fd_lock(entry);
-        if (entry->watch) {
+        if (entry->watch || atomic_load_explicit(&entry->state, memory_order_relaxed) & PL_IO_CLOSING) {
                 pl_lock_release(&entry->lock);
-                return -EBUSY;
+                return entry->watch ? -EBUSY : -EBADF;
         }
         /* A place where it is no longer armed can still know it (epoll does, after PL_IO_ONCE). */
         if (placed(entry))
@@ -292,13 +293,28 @@ int pl_io_fd_drop(int fd, enum pl_io_reason reason)
 
         unarmed(entry);
         entry->poller = NULL;
-        atomic_store_explicit(&entry->state, 0, memory_order_relaxed);
+        atomic_store_explicit(&entry->state, reason == PL_IO_CLOSE ? PL_IO_CLOSING : 0, memory_order_relaxed);
         claim(entry, POLLNVAL, false, PL_IO_SLOT_CLOSED, &woken);
         pl_lock_release(&entry->lock);
         wake(&woken);
         if (poller)
                 poller->backend->disarm(poller, fd, seq, reason);
         return 0;
+}
+
+/* Whoever wants to wait either comes before the close, and is turned away, or finds the number's next user. */
+int pl_io_fd_close(int fd)
+{
+        struct pl_io_fd *entry = pl_io_fd_peek(fd);
+        int r = pl_io_fd_drop(fd, PL_IO_CLOSE);
+
+        if (r < 0 || !entry)
+                return r < 0 ? r : pl_io_call_close(fd);
+        pl_io_fd_lock(entry);
+        atomic_store_explicit(&entry->state, 0, memory_order_relaxed);
+        r = pl_io_call_close(fd);
+        pl_lock_release(&entry->lock);
+        return r;
 }
 
 int pl_io_fd_wait(struct pl_io_fd *entry, int fd, unsigned event, int64_t deadline_ns)

@@ -34,7 +34,8 @@ enum pl_io_state {
         PL_IO_URGENT = 8, /* urgent data were seen, at whose mark reads stop short */
         PL_IO_OWNED = 16, /* see above */
         PL_IO_SOCKET = 32,
-        PL_IO_STREAM = 64, /* a TCP connection: a read that returns less than asked has emptied it */
+        PL_IO_CLOSING = 128, /* plait_close() is under way: nobody may begin to wait */
+        PL_IO_STREAM = 64,   /* a TCP connection: a read that returns less than asked has emptied it */
 };
 
 /* In pl_wait_node.slot, beside what is waited for (POLLIN, POLLOUT, POLLPRI). */
@@ -70,6 +71,9 @@ PL_WARN_UNUSED int pl_io_fd_own(int fd, unsigned flags);
 /* The end of what plait knows about *fd*: waiters get -EBADF. 0, or -EBUSY: it has a watch. May suspend. */
 PL_WARN_UNUSED int pl_io_fd_drop(int fd, enum pl_io_reason reason);
 
+/* The same, and close it. As plait_close(). */
+PL_WARN_UNUSED int pl_io_fd_close(int fd);
+
 /* Set flags, and wake who waits for them: after an attempt that left something. */
 void pl_io_fd_mark(struct pl_io_fd *entry, unsigned flags);
 
@@ -82,7 +86,7 @@ void pl_io_fd_lock(struct pl_io_fd *entry);
 /* With the lock held. */
 bool pl_io_fd_armed(const struct pl_io_fd *entry);
 PL_WARN_UNUSED int pl_io_fd_arm(struct pl_io_fd *entry, int fd, enum pl_io_arming arming, unsigned events);
-void pl_io_fd_disarm(struct pl_io_fd *entry, int fd);
+void pl_io_fd_disarm(struct pl_io_fd *entry, int fd, enum pl_io_reason reason);
 void pl_io_fd_queue(struct pl_io_fd *entry, struct pl_wait_node *node, struct pl_wait *wait, unsigned slot);
 
 /* Take a node out if it is still queued; disarm what nobody waits for. Takes the lock. */

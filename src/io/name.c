@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,12 +114,18 @@ static int resolve_literal(const struct plait_address *address, struct plait_add
         return 0;
 }
 
+/* The C library takes any number for a port, and cuts it. */
+static bool is_no_port(const char *service)
+{
+        return service[strspn(service, "0123456789")] == '\0' && strtoul(service, NULL, 10) > 65535;
+}
+
 int plait_resolve(const char *host, const char *service, int64_t deadline_ns, struct plait_addresses **ret)
 {
         struct plait_address literal;
         int r = 0;
 
-        if (!host || !service || !*host || !*service)
+        if (!host || !service || !*host || !*service || is_no_port(service))
                 return -EINVAL;
         if (pl_io_address_literal(host, service, &literal) == 0)
                 return resolve_literal(&literal, ret);

@@ -66,7 +66,10 @@ static int stand(struct pl_wait_node *node, const struct pollfd *fd, struct pl_w
         if (!entry)
                 return -ENOMEM;
         pl_io_fd_lock(entry);
-        if (entry->watch) {
+        if (atomic_load_explicit(&entry->state, memory_order_relaxed) & PL_IO_CLOSING) {
+                node->slot = (void *)(uintptr_t)PL_IO_SLOT_CLOSED;
+                r = 1;
+        } else if (entry->watch) {
                 r = -EBUSY;
         } else if (owned(entry)) {
                 if (!pl_io_fd_armed(entry))
@@ -123,9 +126,9 @@ static int wait_for_news(struct pl_wait_node *nodes, struct pollfd *fds, size_t 
         int waited = pl_sched_wait_finish(wait, r ? 0 : deadline_ns, r ? PL_WAIT_UNINTERRUPTIBLE : 0);
 
         stand_down(nodes, fds, standing);
-        if (r)
-                return r < 0 ? r : 0;
-        return waited < 0 ? waited : count_closed(nodes, fds, count);
+        if (r < 0)
+                return r;
+        return waited < 0 && r == 0 ? waited : count_closed(nodes, fds, standing);
 }
 
 static int wait_as_task(struct pl_wait_node *nodes, struct pollfd *fds, size_t count, int64_t deadline_ns)

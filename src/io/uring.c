@@ -26,6 +26,9 @@
 
 enum { ENTRIES = 512, COMPLETIONS = 8192, MAX_POLLERS = 1024 };
 
+/* In the tag of a request that takes back another: the other's tag, and this bit, which no descriptor has. */
+#define TAG_TAKES_BACK (UINT64_C(1) << 31)
+
 struct mail {
         struct pl_list link;
         uint64_t tag;         /* whose poll request is to be taken back */
@@ -81,17 +84,40 @@ static void take_back(struct uring_poller *poller, uint64_t tag)
         struct io_uring_sqe *sqe = next_sqe(poller);
 
         io_uring_prep_poll_remove(sqe, tag);
-        io_uring_sqe_set_data64(sqe, PL_IO_TAG_IGNORE);
+        io_uring_sqe_set_data64(sqe, tag | TAG_TAKES_BACK);
 }
 
-/* Let the kernel do now what was asked of it, so that files are let go of. */
-static void flush(struct uring_poller *poller)
+/* A request that has just seen an event cannot be taken back until that is dealt with: try again. */
+static void taken_back(struct uring_poller *poller, uint64_t tag, int result)
+{
+        if (result == -EALREADY)
+                take_back(poller, tag & ~TAG_TAKES_BACK);
+}
+
+/* Completions that the kernel holds back until it is called, or (in old kernels) may hold back. */
+static bool kernel_has_news(struct uring_poller *poller)
+{
+        unsigned flags = IO_URING_READ_ONCE(*poller->ring.sq.kflags);
+
+        return !poller->task_work_flag || flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
+}
+
+static void enter_kernel(struct uring_poller *poller)
 {
         int r;
 
         do
                 r = io_uring_submit_and_get_events(&poller->ring);
         while (r == -EINTR);
+}
+
+/* Take back a request now, so that its file is let go of. */
+static void take_back_now(struct uring_poller *poller, uint64_t tag)
+{
+        if (kernel_has_news(poller))
+                enter_kernel(poller);
+        take_back(poller, tag);
+        enter_kernel(poller);
 }
 
 static void send_mail(struct pl_poller *poller, struct mail *mail)
@@ -119,7 +145,6 @@ static void read_mail(struct uring_poller *poller)
 {
         struct pl_list mails;
         struct pl_list *link;
-        bool waited_for = false;
 
         if (PL_LIKELY(!atomic_load_explicit(&poller->has_mail, memory_order_relaxed))) /* whoever sends also notifies */
                 return;
@@ -131,11 +156,11 @@ static void read_mail(struct uring_poller *poller)
         for (link = mails.next; link != &mails; link = link->next) {
                 struct mail *mail = PL_CONTAINER_OF(link, struct mail, link);
 
-                take_back(poller, mail->tag);
-                waited_for |= mail->wait != NULL;
+                if (mail->wait)
+                        take_back_now(poller, mail->tag);
+                else
+                        take_back(poller, mail->tag);
         }
-        if (waited_for)
-                flush(poller);
         while ((link = pl_list_pop_front(&mails))) {
                 struct mail *mail = PL_CONTAINER_OF(link, struct mail, link);
 
@@ -150,7 +175,7 @@ static void disarm_elsewhere(struct pl_poller *poller, uint64_t tag, enum pl_io_
 {
         struct mail own = {.tag = tag};
 
-        if (reason == PL_IO_FORGET) {
+        if (reason != PL_IO_DETACH && reason != PL_IO_CLOSE) {
                 struct mail *mail = malloc(sizeof *mail);
 
                 if (!mail)
@@ -175,9 +200,10 @@ static void disarm(struct pl_poller *poller, int fd, uint32_t seq, enum pl_io_re
                 disarm_elsewhere(poller, tag, reason);
                 return;
         }
-        take_back(of(poller), tag);
-        if (reason != PL_IO_FORGET)
-                flush(of(poller));
+        if (reason == PL_IO_REPLACE || reason == PL_IO_UNWATCH)
+                take_back(of(poller), tag);
+        else
+                take_back_now(of(poller), tag);
 }
 
 static const struct pl_io_backend backend = {.shared = false, .arm = arm, .disarm = disarm};
@@ -280,22 +306,13 @@ static void close_poller(struct pl_poller *poller)
         io_uring_queue_exit(&of(poller)->ring);
 }
 
-/* Whether looking needs the kernel: requests to submit, or completions that it holds back. */
-static bool kernel_is_due(struct uring_poller *poller)
-{
-        unsigned flags = IO_URING_READ_ONCE(*poller->ring.sq.kflags);
-
-        return io_uring_sq_ready(&poller->ring) || flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW) ||
-               !poller->task_work_flag;
-}
-
 static void enter(struct uring_poller *poller, int64_t ns)
 {
         struct io_uring_cqe *cqe;
         int r = 0;
 
         if (ns == 0) {
-                if (kernel_is_due(poller))
+                if (io_uring_sq_ready(&poller->ring) || kernel_has_news(poller))
                         r = io_uring_submit_and_get_events(&poller->ring);
         } else if (ns == PL_PLAT_NEVER) {
                 r = io_uring_submit_and_wait(&poller->ring, 1);
@@ -320,9 +337,12 @@ static void reap(struct uring_poller *poller)
                 seen++;
                 if (cqe->user_data == PL_IO_TAG_NOTIFY && last)
                         watch_notify(poller);
-                if (cqe->user_data >= PL_IO_TAG_IGNORE)
+                if (cqe->user_data == PL_IO_TAG_NOTIFY)
                         continue;
-                pl_io_fd_report(cqe->user_data, cqe->res >= 0 ? (unsigned)cqe->res : POLLNVAL, last);
+                if (cqe->user_data & TAG_TAKES_BACK)
+                        taken_back(poller, cqe->user_data, cqe->res);
+                else
+                        pl_io_fd_report(cqe->user_data, cqe->res >= 0 ? (unsigned)cqe->res : POLLNVAL, last);
         }
         io_uring_cq_advance(&poller->ring, seen);
 }

@@ -63,7 +63,7 @@ void pl_io_watch_stop(struct pl_io_watch *watch)
         pl_io_fd_lock(entry);
         if (entry->watch == watch) {
                 entry->watch = NULL;
-                pl_io_fd_disarm(entry, watch->fd);
+                pl_io_fd_disarm(entry, watch->fd, PL_IO_UNWATCH);
         }
         pl_lock_release(&entry->lock);
         watch->fd = -1;

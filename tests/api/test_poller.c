@@ -1,0 +1,150 @@
+/* Which poller runs, what happens when it cannot be had, and that it is quiet when nothing happens. */
+#include "harness/deny.h"
+#include "harness/task.h"
+#include "harness/test.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* Whether the process has an open descriptor of this kind, as in "anon_inode:[io_uring]". */
+static bool have(const char *kind)
+{
+        char path[64], target[64];
+        bool found = false;
+
+        for (int fd = 0; fd < 64 && !found; fd++) {
+                (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+
+                ssize_t n = readlink(path, target, sizeof target - 1);
+
+                found = n > 0 && (target[n] = '\0', strcmp(target, kind) == 0);
+        }
+        return found;
+}
+
+static int carry(void *arg)
+{
+        char byte = 0;
+        int ends[2];
+
+        (void)arg;
+        CHECK_OK(plait_pipe(ends));
+        CHECK_INT(plait_read(ends[0], &byte, 1, plait_in_ms(1)), ==, -ETIMEDOUT);
+        CHECK_INT(plait_write(ends[1], "x", 1, PLAIT_NEVER), ==, 1);
+        CHECK_INT(plait_read(ends[0], &byte, 1, PLAIT_NEVER), ==, 1);
+        CHECK_OK(plait_close(ends[0]));
+        CHECK_OK(plait_close(ends[1]));
+        return have("anon_inode:[io_uring]") ? 2 : have("anon_inode:[eventpoll]") ? 1 : 0;
+}
+
+static int run_with(const char *poller)
+{
+        if (poller)
+                CHECK_SYS(setenv("PLAIT_POLLER", poller, 1));
+        else
+                CHECK_SYS(unsetenv("PLAIT_POLLER"));
+        return plait_run(carry, NULL, NULL);
+}
+
+TEST(epoll_can_be_asked_for)
+{
+        CHECK_INT(run_with("epoll"), ==, 1);
+}
+
+TEST(io_uring_can_be_asked_for)
+{
+        int r = run_with("io_uring");
+
+        if (r == 1)
+                SKIP("no io_uring here");
+        CHECK_INT(r, ==, 2);
+}
+
+TEST(pollers_can_take_turns)
+{
+        for (int i = 0; i < 4; i++)
+                CHECK_INT(run_with(i % 2 ? "epoll" : "io_uring"), >, 0);
+}
+
+TEST(unknown_poller_is_named_and_ignored, .stderr_match = "PLAIT_POLLER=kqueue.*epoll or io_uring")
+{
+        CHECK_INT(run_with("kqueue"), >, 0);
+}
+
+TEST(denied_io_uring_falls_back_with_a_word, .stderr_match = "PLAIT_POLLER=io_uring.*going on with epoll")
+{
+        test_deny(SYS_io_uring_setup, EPERM);
+        CHECK_INT(run_with("io_uring"), ==, 1);
+}
+
+TEST(missing_io_uring_falls_back_with_a_word, .stderr_match = "PLAIT_POLLER=io_uring.*going on with epoll")
+{
+        test_deny(SYS_io_uring_setup, ENOSYS);
+        CHECK_INT(run_with("io_uring"), ==, 1);
+}
+
+TEST(denied_io_uring_goes_unnoticed_by_default, .stderr_match = "^$")
+{
+        test_deny(SYS_io_uring_setup, EPERM);
+        CHECK_INT(run_with(NULL), ==, 1);
+}
+
+TEST(old_kernel_without_epoll_pwait2_is_enough)
+{
+        int64_t before = plait_now_ns();
+
+        test_deny(SYS_epoll_pwait2, ENOSYS);
+        CHECK_INT(run_with("epoll"), ==, 1);
+        CHECK_INT(plait_now_ns() - before, >=, 1000000);
+}
+
+TEST(no_descriptors_for_a_poller_is_an_error)
+{
+        struct rlimit limit, less;
+
+        CHECK_SYS(getrlimit(RLIMIT_NOFILE, &limit));
+        less = limit;
+        less.rlim_cur = 3;
+        CHECK_SYS(setrlimit(RLIMIT_NOFILE, &less));
+
+        int r = run_with("epoll");
+
+        CHECK_SYS(setrlimit(RLIMIT_NOFILE, &limit));
+        CHECK_INT(r, ==, -EMFILE);
+}
+
+/* Context switches of all threads: each blocking system call that sleeps makes one. */
+static long switches(void)
+{
+        struct rusage usage;
+
+        CHECK_SYS(getrusage(RUSAGE_SELF, &usage));
+        return usage.ru_nvcsw;
+}
+
+static int idle(void *arg)
+{
+        char byte;
+        int ends[2];
+
+        (void)arg;
+        CHECK_OK(plait_pipe(ends));
+        CHECK_INT(plait_read(ends[0], &byte, 1, plait_in_ms(300)), ==, -ETIMEDOUT); /* naps have come to their end */
+
+        long before = switches();
+
+        CHECK_INT(plait_read(ends[0], &byte, 1, plait_in_ms(1000)), ==, -ETIMEDOUT);
+        CHECK_INT(switches() - before, <=, 12);
+        CHECK_OK(plait_close(ends[0]));
+        CHECK_OK(plait_close(ends[1]));
+        return 0;
+}
+
+TEST(nothing_moves_when_nothing_happens)
+{
+        CHECK_INT(plait_run(idle, NULL, NULL), ==, 0);
+}

@@ -1,0 +1,135 @@
+/* Standing watches over descriptors: level-triggered callbacks on both pollers. */
+#include "io/watch.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "harness/task.h"
+#include "harness/test.h"
+#include "plait/fd.h"
+
+struct watched {
+        struct pl_io_watch watch;
+        _Atomic unsigned events;
+        _Atomic int calls;
+};
+
+static void note(struct pl_io_watch *watch, unsigned events)
+{
+        struct watched *self = (struct watched *)(void *)watch;
+
+        atomic_fetch_or(&self->events, events);
+        atomic_fetch_add(&self->calls, 1);
+}
+
+static void wait_for_calls(struct watched *self, int calls)
+{
+        while (atomic_load(&self->calls) < calls)
+                CHECK_INT(plait_sleep(plait_in_ns(100000)), ==, 0);
+}
+
+static void open_pair(int pair[2])
+{
+        CHECK_SYS(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair));
+}
+
+TEST(watch_reports_for_as_long_as_it_is_ready, .run = in_task)
+{
+        struct watched self = {0};
+        char byte;
+        int pair[2];
+
+        open_pair(pair);
+        CHECK_OK(pl_io_watch_start(&self.watch, pair[0], POLLIN, note));
+        CHECK_INT(plait_sleep(plait_in_ms(2)), ==, 0);
+        CHECK_INT(self.calls, ==, 0);
+        CHECK_INT(write(pair[1], "x", 1), ==, 1);
+        wait_for_calls(&self, 3);
+        CHECK_UINT(self.events, ==, POLLIN);
+        CHECK_INT(read(pair[0], &byte, 1), ==, 1);
+        pl_io_watch_stop(&self.watch);
+
+        int calls = self.calls;
+
+        CHECK_INT(write(pair[1], "x", 1), ==, 1);
+        CHECK_INT(plait_sleep(plait_in_ms(2)), ==, 0);
+        CHECK_INT(self.calls, ==, calls);
+        close(pair[0]);
+        close(pair[1]);
+}
+
+TEST(watch_changes_its_events, .run = in_task)
+{
+        struct watched self = {0};
+        int pair[2];
+
+        open_pair(pair);
+        CHECK_OK(pl_io_watch_start(&self.watch, pair[0], POLLIN, note));
+        CHECK_OK(pl_io_watch_change(&self.watch, POLLIN | POLLOUT));
+        wait_for_calls(&self, 1);
+        CHECK_UINT(self.events, ==, POLLOUT);
+        CHECK_OK(pl_io_watch_change(&self.watch, 0));
+        CHECK_INT(plait_sleep(plait_in_ms(2)), ==, 0);
+
+        int calls = self.calls;
+
+        CHECK_INT(plait_sleep(plait_in_ms(2)), ==, 0);
+        CHECK_INT(self.calls, ==, calls);
+        pl_io_watch_stop(&self.watch);
+        pl_io_watch_stop(&self.watch);
+        close(pair[0]);
+        close(pair[1]);
+}
+
+TEST(watch_reports_a_hang_up, .run = in_task)
+{
+        struct watched self = {0};
+        int pair[2];
+
+        open_pair(pair);
+        CHECK_OK(pl_io_watch_start(&self.watch, pair[0], POLLIN, note));
+        close(pair[1]);
+        wait_for_calls(&self, 1);
+        CHECK_UINT(self.events & POLLHUP, ==, POLLHUP);
+        pl_io_watch_stop(&self.watch);
+        close(pair[0]);
+}
+
+TEST(watched_descriptor_is_taken, .run = in_task)
+{
+        struct watched first = {0}, second = {0};
+        int pair[2];
+
+        open_pair(pair);
+        CHECK_OK(pl_io_watch_start(&first.watch, pair[0], POLLIN, note));
+        CHECK_INT(pl_io_watch_start(&second.watch, pair[0], POLLIN, note), ==, -EBUSY);
+        CHECK_INT(plait_close(pair[0]), ==, -EBUSY);
+        CHECK_INT(plait_wait_fd(pair[0], POLLIN, PLAIT_NEVER), ==, -EBUSY);
+        pl_io_watch_stop(&first.watch);
+        CHECK_OK(pl_io_watch_start(&second.watch, pair[0], POLLIN, note));
+        pl_io_watch_stop(&second.watch);
+        CHECK_INT(pl_io_watch_start(&first.watch, -1, POLLIN, note), ==, -EBADF);
+        close(pair[0]);
+        close(pair[1]);
+}
+
+TEST(numbers_are_watched_again_and_again, .run = in_task)
+{
+        for (int i = 0; i < 200; i++) {
+                struct watched self = {0};
+                int pair[2];
+
+                open_pair(pair);
+                CHECK_OK(pl_io_watch_start(&self.watch, pair[0], i % 2 ? POLLIN : POLLIN | POLLOUT, note));
+                if (i % 3 == 0)
+                        plait_yield();
+                CHECK_INT(write(pair[1], "x", 1), ==, 1);
+                wait_for_calls(&self, 1);
+                pl_io_watch_stop(&self.watch);
+                close(pair[0]);
+                close(pair[1]);
+        }
+}
