@@ -81,7 +81,7 @@ enum plait_http_problem {
         PLAIT_HTTP_UNREACHABLE,     /**< -EHOSTUNREACH, -ENETUNREACH, ...: other reasons why there is no connection */
         PLAIT_HTTP_RESET,           /**< -ECONNRESET: the connection broke, or was closed without an answer */
         PLAIT_HTTP_CONNECT_TIMEOUT, /**< -ETIMEDOUT: no connection (TLS included) in time */
-        PLAIT_HTTP_FIRST_BYTE_TIMEOUT, /**< -ETIMEDOUT: connected, but no answer in time */
+        PLAIT_HTTP_FIRST_BYTE_TIMEOUT, /**< -ETIMEDOUT: asked, but no answer in time */
         PLAIT_HTTP_STALL_TIMEOUT,      /**< -ETIMEDOUT: the body stopped coming */
         PLAIT_HTTP_TOTAL_TIMEOUT,      /**< -ETIMEDOUT: the whole took too long */
         PLAIT_HTTP_DEADLINE,           /**< -ETIMEDOUT: the deadline of a scope the task is in came */
@@ -124,7 +124,8 @@ struct plait_session_opts {
                                             Cookie are not sent on to another host by a redirect */
         const char *user_agent;        /**< default "plait/VERSION"; "" sends none */
         int64_t connect_timeout_ns;    /**< for name, connection and TLS; default 30 s, PLAIT_NEVER: none */
-        int64_t first_byte_timeout_ns; /**< from connected to the first byte of the answer; default none */
+        int64_t first_byte_timeout_ns; /**< from the request's last byte to the answer's first; default 60 s,
+                                          PLAIT_NEVER: none */
         int64_t stall_timeout_ns;      /**< longest silence within an answer; default 60 s, PLAIT_NEVER: none */
         int64_t total_timeout_ns;      /**< the whole request with its redirects, but not the wait for its turn (see
                                         *transfers*); default none */
