@@ -74,8 +74,10 @@ struct plait_condition {
         /** @endcond */
 };
 
+/* clang-format off */
 /** A condition that nobody waits for. */
 #define PLAIT_CONDITION_INIT {0}
+/* clang-format on */
 
 /**
  * Unlock *mutex*, wait for a signal, and lock it again, as one step: a signal that comes after the unlocking is not

@@ -62,8 +62,10 @@ struct plait_event {
         /** @endcond */
 };
 
+/* clang-format off */
 /** An event that is not set. */
 #define PLAIT_EVENT_INIT {0}
+/* clang-format on */
 
 /**
  * Set an event and wake all who wait for it. One that is set stays so.

@@ -62,8 +62,10 @@ struct plait_local {
         /** @endcond */
 };
 
+/* clang-format off */
 /** Values that are destroyed by *destroy*, which may be NULL. */
 #define PLAIT_LOCAL_INIT(destroy) {(destroy), 0, 0}
+/* clang-format on */
 
 /**
  * Set the caller's value. The one it had is not destroyed.

@@ -68,8 +68,10 @@ struct plait_mutex {
         /** @endcond */
 };
 
+/* clang-format off */
 /** An unlocked mutex. */
 #define PLAIT_MUTEX_INIT {0}
+/* clang-format on */
 
 /** @cond private */
 PLAIT_API int plait_mutex_lock_contended(struct plait_mutex *mutex, int64_t deadline_ns);

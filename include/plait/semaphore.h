@@ -67,8 +67,10 @@ struct plait_semaphore {
         /** @endcond */
 };
 
+/* clang-format off */
 /** A semaphore with *permits* permits, 0 to #PLAIT_SEMAPHORE_MAX. */
 #define PLAIT_SEMAPHORE_INIT(permits) {(uint32_t)(permits) << 1, 0, NULL}
+/* clang-format on */
 
 /**
  * Initialise a semaphore whose number of permits is not known when it is compiled.
