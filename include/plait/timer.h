@@ -56,7 +56,6 @@ struct plait_timer {
         void (*pl_fn)(void *arg);
         void *pl_arg;
         unsigned pl_state;
-        unsigned pl_worker;
         /** @endcond */
 };
 

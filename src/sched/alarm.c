@@ -17,7 +17,6 @@ struct alarm {
         void (*fn)(void *arg);
         void *arg;
         _Atomic uint32_t state;
-        uint32_t worker; /* which is in the function */
 };
 
 _Static_assert(sizeof(struct alarm) == sizeof(struct plait_timer), "the public timer has room for this one");
@@ -27,7 +26,6 @@ static bool alarm_due(struct pl_timer *timer)
 {
         struct alarm *alarm = PL_CONTAINER_OF(timer, struct alarm, timer);
 
-        alarm->worker = pl_sched_self_get()->index;
         atomic_store_explicit(&alarm->state, CALLING, memory_order_relaxed);
         return true;
 }

@@ -31,6 +31,11 @@ struct pl_deque {
         PL_LINE_ALIGNED _Atomic(void *) slots[PL_DEQUE_SIZE];
 };
 
+static inline void *_Atomic *pl_deque_slot(struct pl_deque *deque, int64_t index)
+{
+        return &deque->slots[(uint64_t)index % PL_DEQUE_SIZE];
+}
+
 /* Owner. False: it is full. */
 static inline bool pl_deque_push(struct pl_deque *deque, void *work)
 {
@@ -41,7 +46,7 @@ static inline bool pl_deque_push(struct pl_deque *deque, void *work)
                 if (bottom - deque->top_seen >= PL_DEQUE_SIZE)
                         return false;
         }
-        atomic_store_explicit(&deque->slots[bottom % PL_DEQUE_SIZE], work, memory_order_relaxed);
+        atomic_store_explicit(pl_deque_slot(deque, bottom), work, memory_order_relaxed);
         atomic_store_explicit(&deque->bottom, bottom + 1, memory_order_release);
         return true;
 }
@@ -63,9 +68,9 @@ static inline void *pl_deque_pop(struct pl_deque *deque)
         atomic_store_explicit(&deque->bottom, bottom, memory_order_seq_cst);
         top = atomic_load_explicit(&deque->top, memory_order_seq_cst);
         if (PL_LIKELY(top < bottom))
-                return atomic_load_explicit(&deque->slots[bottom % PL_DEQUE_SIZE], memory_order_relaxed);
+                return atomic_load_explicit(pl_deque_slot(deque, bottom), memory_order_relaxed);
         if (top == bottom) {
-                work = atomic_load_explicit(&deque->slots[bottom % PL_DEQUE_SIZE], memory_order_relaxed);
+                work = atomic_load_explicit(pl_deque_slot(deque, bottom), memory_order_relaxed);
                 if (!atomic_compare_exchange_strong_explicit(&deque->top, &top, top + 1, memory_order_seq_cst,
                                                              memory_order_relaxed))
                         work = NULL;
@@ -82,7 +87,7 @@ static inline void *pl_deque_steal(struct pl_deque *deque)
 
         if (top >= bottom)
                 return NULL;
-        void *work = atomic_load_explicit(&deque->slots[top % PL_DEQUE_SIZE], memory_order_relaxed);
+        void *work = atomic_load_explicit(pl_deque_slot(deque, top), memory_order_relaxed);
         if (!atomic_compare_exchange_strong_explicit(&deque->top, &top, top + 1, memory_order_seq_cst,
                                                      memory_order_relaxed))
                 return NULL;

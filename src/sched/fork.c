@@ -6,16 +6,16 @@
 
 /*
  * As a task, on another worker: *fork* stands in the parent's frame, and may be gone once it is DONE. The parent sleeps
- * only after it has changed PENDING to AWAITED, so either it sees DONE or it is woken.
+ * only after it has added AWAITED, so either it sees DONE or it is woken.
  */
 static int run_taken(void *arg)
 {
         struct pl_fork *fork = arg;
-        struct plait_task *parent = fork->parent;
+        struct plait_task *parent = pl_fork_parent(fork);
 
         fork->result = fork->fn(fork->arg);
-        if (atomic_exchange_explicit(&fork->state, PL_FORK_DONE, memory_order_acq_rel) == PL_FORK_AWAITED &&
-            pl_sched_wake_claim(&parent->wait))
+        uintptr_t before = atomic_fetch_or_explicit(&fork->parent, PL_FORK_DONE, memory_order_acq_rel);
+        if ((before & PL_FORK_AWAITED) && pl_sched_wake_claim(&parent->wait))
                 pl_sched_wake_ready(&parent->wait);
         return 0;
 }
@@ -31,8 +31,9 @@ struct plait_task *pl_sched_task_of(struct pl_worker *worker, void *work)
                 pl_deque_push(&worker->fresh, work); /* its parent, or somebody with memory, will come to it */
                 return NULL;
         }
-        pl_sched_scope_adopt(fork->parent->scope, task);
-        task->stack_class = fork->parent->stack ? fork->parent->stack->class : task->stack_class;
+        const struct plait_task *parent = pl_fork_parent(fork);
+        pl_sched_scope_adopt(parent->scope, task);
+        task->stack_class = parent->stack->class;
         return task;
 }
 
@@ -41,10 +42,9 @@ int pl_fork_await(struct pl_worker *worker, struct pl_fork *fork, void *work)
         if (work)
                 pl_deque_push(&worker->fresh, work); /* there is room: it has just left */
         struct pl_wait *wait = pl_sched_wait_begin(PL_WAIT_JOIN, fork);
-        uint32_t pending = PL_FORK_PENDING;
+        uintptr_t before = atomic_fetch_or_explicit(&fork->parent, PL_FORK_AWAITED, memory_order_acq_rel);
 
-        if (atomic_compare_exchange_strong_explicit(&fork->state, &pending, PL_FORK_AWAITED, memory_order_acq_rel,
-                                                    memory_order_acquire))
+        if (!(before & PL_FORK_DONE))
                 (void)!pl_sched_wait_finish(wait, PLAIT_NEVER, PL_WAIT_UNINTERRUPTIBLE);
         else
                 pl_sched_wait_abandon(wait);

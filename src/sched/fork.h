@@ -14,21 +14,32 @@
 
 #include "sched/worker.h"
 
+/*
+ * What has become of a fork that somebody has taken, in the lowest bits of its parent's address (one word, because each
+ * store before the deque's pop makes that dearer).
+ */
 enum pl_fork_state {
         PL_FORK_PENDING, /* not made, or being made elsewhere */
         PL_FORK_AWAITED, /* and its task sleeps until it is done */
         PL_FORK_DONE,
+        PL_FORK_STATE_MASK = 3,
 };
 
 struct pl_fork {
         int (*fn)(void *arg);
         void *arg;
-        struct plait_task *parent;
+        _Atomic uintptr_t parent; /* struct plait_task, and enum pl_fork_state */
         int result;
-        _Atomic uint32_t state; /* enum pl_fork_state, used only once somebody else has taken it */
 };
 
 enum { PL_FORK_BIT = 1 };
+
+static inline struct plait_task *pl_fork_parent(struct pl_fork *fork)
+{
+        uintptr_t word = atomic_load_explicit(&fork->parent, memory_order_relaxed);
+
+        return (struct plait_task *)(word & ~(uintptr_t)PL_FORK_STATE_MASK);
+}
 
 static inline void *pl_fork_as_work(struct pl_fork *fork)
 {
@@ -45,8 +56,7 @@ static PL_ALWAYS_INLINE bool pl_fork_push(struct pl_worker *worker, struct pl_fo
 {
         fork->fn = fn;
         fork->arg = arg;
-        fork->parent = worker->current;
-        atomic_store_explicit(&fork->state, PL_FORK_PENDING, memory_order_relaxed);
+        atomic_store_explicit(&fork->parent, (uintptr_t)worker->current | PL_FORK_PENDING, memory_order_relaxed);
         if (PL_UNLIKELY(!pl_deque_push(&worker->fresh, pl_fork_as_work(fork))))
                 return false;
         pl_sched_offer();

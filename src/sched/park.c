@@ -11,7 +11,8 @@
  * - Then it announces itself (n_idle). From then on whoever queues work wakes it. Queueing costs no fence: that a
  *   worker saw n_idle == 0 just before the announcement, and its work was not yet visible to the sleeper, is made
  *   good by one more look after ANNOUNCED_NS, long after any store has become visible. Then it sleeps until it is
- *   woken: in a process where nothing happens, nothing wakes up.
+ *   woken, looking after the others every WATCH_NS as long as one of them works (see pick.c): in a process where
+ * nothing happens, nothing wakes up.
  *
  * Work from threads that are no workers is not come across by anybody who is awake, so it wakes a worker in whatever
  * stage (wake_any). There the order matters: the thread queues, then reads n_parked; the sleeper adds to n_parked, then
@@ -27,6 +28,7 @@ enum {
         NAP_NS = 100 * 1000,
         NAP_MOST_NS = 1600 * 1000,
         ANNOUNCED_NS = 1000 * 1000,
+        WATCH_NS = 5 * 1000 * 1000,
 };
 
 /* Under the lock: no longer parked. */
@@ -34,16 +36,16 @@ static void get_up(struct pl_run *run, struct pl_worker *worker)
 {
         pl_list_remove(&worker->parked_link);
         atomic_fetch_sub(&run->n_parked, 1);
-        if (worker->idle >= PL_IDLE_ANNOUNCED)
+        if (atomic_load_explicit(&worker->idle, memory_order_relaxed) >= PL_IDLE_ANNOUNCED)
                 atomic_fetch_sub(&run->n_idle, 1);
-        worker->idle = PL_IDLE_AWAKE;
+        atomic_store_explicit(&worker->idle, PL_IDLE_AWAKE, memory_order_relaxed);
 }
 
 static void lie_down(struct pl_run *run, struct pl_worker *worker, enum pl_idle_stage stage)
 {
         pl_lock_acquire(&run->idle_lock);
         pl_list_push_front(&run->parked, &worker->parked_link);
-        worker->idle = stage;
+        atomic_store_explicit(&worker->idle, stage, memory_order_relaxed);
         atomic_fetch_add(&run->n_parked, 1);
         if (stage >= PL_IDLE_ANNOUNCED)
                 atomic_fetch_add(&run->n_idle, 1);
@@ -60,7 +62,7 @@ static void wake(enum pl_idle_stage stage)
         for (struct pl_list *link = run->parked.next; link != &run->parked && !woken; link = link->next) {
                 struct pl_worker *worker = PL_CONTAINER_OF(link, struct pl_worker, parked_link);
 
-                if (worker->idle >= stage)
+                if (atomic_load_explicit(&worker->idle, memory_order_relaxed) >= stage)
                         woken = worker;
         }
         if (woken) {
@@ -105,7 +107,7 @@ static bool work_in_sight(struct pl_run *run, const struct pl_worker *worker)
 }
 
 /* How long to sleep in *stage*. */
-static int64_t sleep_until(struct pl_worker *worker, enum pl_idle_stage stage)
+static int64_t sleep_until(const struct pl_run *run, struct pl_worker *worker, enum pl_idle_stage stage)
 {
         int64_t until = atomic_load_explicit(&worker->timers.next_ns, memory_order_relaxed);
         int64_t now_ns = pl_plat_now_ns();
@@ -117,6 +119,9 @@ static int64_t sleep_until(struct pl_worker *worker, enum pl_idle_stage stage)
                 until = now_ns + worker->nap_ns;
         if (stage == PL_IDLE_ANNOUNCED && until > now_ns + ANNOUNCED_NS)
                 until = now_ns + ANNOUNCED_NS;
+        /* While another one works, it may get stuck in a task. */
+        if (atomic_load_explicit(&run->n_parked, memory_order_relaxed) < run->n_workers && until > now_ns + WATCH_NS)
+                until = now_ns + WATCH_NS;
         return until;
 }
 
@@ -138,14 +143,14 @@ void pl_sched_park(struct pl_worker *worker)
         enum pl_idle_stage stage = run->n_workers > 1 ? worker->next_stage : PL_IDLE_DEEP;
         lie_down(run, worker, stage);
         if (!work_in_sight(run, worker)) {
-                int64_t until = sleep_until(worker, stage);
+                int64_t until = sleep_until(run, worker, stage);
 
                 worker->looking = true;
                 run->poller->wait(worker->poller, until);
                 worker->looking = false;
         }
         pl_lock_acquire(&run->idle_lock);
-        if (worker->idle != PL_IDLE_AWAKE)
+        if (atomic_load_explicit(&worker->idle, memory_order_relaxed) != PL_IDLE_AWAKE)
                 get_up(run, worker);
         pl_lock_release(&run->idle_lock);
         worker->next_stage = stage == PL_IDLE_ANNOUNCED ? PL_IDLE_DEEP : PL_IDLE_ANNOUNCED;

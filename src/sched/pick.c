@@ -10,6 +10,10 @@
  * go on. It leaves a single task that can go on where it is, unless that worker has run nothing else since the thief
  * last looked: most often it will be run in a moment where its data are, but it must not be stranded behind a task
  * that computes.
+ *
+ * Nothing takes a processor away from a task that computes. But what else its worker has to do is done by the others:
+ * each looks after one of them whenever it looks at its own timers and poller, and serves the timers, the poller and
+ * the queues of one that has been in the same task for STUCK_NS. (An io_uring can be served by its owner only.)
  */
 #include "sched/worker.h"
 
@@ -17,6 +21,7 @@ enum {
         SERVICE_US = 50,
         STEAL_MOST = 64,
         INJECTED_MOST = 32,
+        STUCK_NS = 2 * 1000 * 1000,
 };
 
 /* Our part of what other threads have handed over. */
@@ -43,6 +48,56 @@ static void take_injected(struct pl_worker *worker)
         pl_runq_append(&worker->ready, &taken, n);
 }
 
+static inline struct plait_task *task_of(struct pl_worker *worker, void *work)
+{
+        return work ? pl_sched_task_of(worker, work) : NULL;
+}
+
+/* Whether *victim* has been in one task for STUCK_NS, as far as *worker* has seen. */
+static bool is_stuck(struct pl_worker *worker, const struct pl_worker *victim, int64_t now_ns)
+{
+        struct pl_sighting *seen = &worker->sightings[victim->index];
+        uint32_t ticks = atomic_load_explicit(&victim->ticks, memory_order_relaxed);
+
+        if (seen->ticks != ticks || atomic_load_explicit(&victim->idle, memory_order_relaxed)) {
+                seen->ticks = ticks;
+                seen->since_ns = now_ns;
+        }
+        return now_ns - seen->since_ns >= STUCK_NS;
+}
+
+/* Take over what waits behind a task that computes: tasks, timers, and news from the kernel. */
+static void take_from_stuck(struct pl_worker *worker, struct pl_worker *victim, int64_t now_ns)
+{
+        struct pl_list loot;
+
+        if (pl_timers_due(&victim->timers, now_ns))
+                pl_timers_fire(&victim->timers, now_ns);
+        if (pl_sched_the_run.poller->look_for)
+                pl_sched_the_run.poller->look_for(victim->poller);
+        pl_list_init(&loot);
+        uint32_t n = pl_runq_steal(&victim->ready, STEAL_MOST, &loot);
+        if (n)
+                pl_runq_append(&worker->ready, &loot, n);
+        struct plait_task *fresh = pl_deque_empty(&victim->fresh) ? NULL
+                                                                  : task_of(worker, pl_deque_steal(&victim->fresh));
+        if (fresh)
+                pl_runq_push_back(&worker->ready, fresh);
+}
+
+/* Look after the other workers, one each time. */
+static void look_after(struct pl_worker *worker, int64_t now_ns)
+{
+        struct pl_run *run = &pl_sched_the_run;
+
+        if (run->n_workers == 1)
+                return;
+        worker->watched = (worker->watched + 1) % run->n_workers;
+        struct pl_worker *victim = &run->workers[worker->watched];
+        if (victim != worker && is_stuck(worker, victim, now_ns))
+                take_from_stuck(worker, victim, now_ns);
+}
+
 /* Fire timers, see what the kernel has. */
 static void look(struct pl_worker *worker)
 {
@@ -55,13 +110,9 @@ static void look(struct pl_worker *worker)
                 pl_timers_fire(&worker->timers, now_ns);
         if (poller->watching(worker->poller))
                 poller->wait(worker->poller, 0);
+        look_after(worker, now_ns);
         worker->looking = false;
         take_injected(worker);
-}
-
-static inline struct plait_task *task_of(struct pl_worker *worker, void *work)
-{
-        return work ? pl_sched_task_of(worker, work) : NULL;
 }
 
 static PL_NOINLINE struct plait_task *service(struct pl_worker *worker)
@@ -109,9 +160,9 @@ static uint32_t stealable(struct pl_worker *worker, struct pl_worker *victim)
 {
         uint32_t n = pl_runq_count(&victim->ready);
         uint32_t ticks = atomic_load_explicit(&victim->ticks, memory_order_relaxed);
-        bool stuck = worker->seen_ticks[victim->index] == ticks;
+        bool stuck = worker->sightings[victim->index].thief_ticks == ticks;
 
-        worker->seen_ticks[victim->index] = ticks;
+        worker->sightings[victim->index].thief_ticks = ticks;
         if (n <= 1)
                 return stuck ? n : 0;
         return n / 2 < STEAL_MOST ? n / 2 : STEAL_MOST;

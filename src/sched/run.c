@@ -229,7 +229,7 @@ static unsigned worker_count(const struct plait_run_opts *opts)
 static void free_workers(struct pl_run *run)
 {
         for (unsigned i = 0; run->workers && i < run->n_workers; i++)
-                free(run->workers[i].seen_ticks);
+                free(run->workers[i].sightings);
         free(run->workers);
         run->workers = NULL;
 }
@@ -242,8 +242,8 @@ static int make_workers(struct pl_run *run)
         memset(run->workers, 0, run->n_workers * sizeof *run->workers);
         for (unsigned i = 0; i < run->n_workers; i++) {
                 worker_init(&run->workers[i], i, run->n_workers > 1);
-                run->workers[i].seen_ticks = calloc(run->n_workers, sizeof(uint32_t));
-                if (!run->workers[i].seen_ticks) {
+                run->workers[i].sightings = calloc(run->n_workers, sizeof(struct pl_sighting));
+                if (!run->workers[i].sightings) {
                         free_workers(run);
                         return -ENOMEM;
                 }

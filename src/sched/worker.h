@@ -29,6 +29,13 @@ enum pl_idle_stage {
         PL_IDLE_DEEP,      /* sleeps until it is woken */
 };
 
+/* What one worker remembers of another. */
+struct pl_sighting {
+        uint32_t thief_ticks; /* its tick count when this one last looked for work there */
+        uint32_t ticks;       /* its tick count when this one last looked after it ... */
+        int64_t since_ns;     /* ... and since when it has been that */
+};
+
 struct pl_worker {
         /* The owner's. */
         struct plait_task *current;  /* NULL: the scheduler's own loop */
@@ -49,14 +56,15 @@ struct pl_worker {
         bool looking;        /* inside the poller or the timers: who is woken there goes to the back */
         unsigned next_stage; /* enum pl_idle_stage to park in */
         int64_t nap_ns;
-        uint32_t *seen_ticks; /* each worker's tick count when this one last looked for work there */
+        struct pl_sighting *sightings; /* of each worker */
+        unsigned watched;              /* whom it looked after last */
         struct pl_thread thread;
         struct pl_overflow_thread overflow;
         struct pl_slab_cache tasks;
 
         /* Others look at these. */
         PL_LINE_ALIGNED _Atomic uint32_t ticks; /* tasks it has switched to */
-        enum pl_idle_stage idle;                /* guarded by idle_lock */
+        _Atomic uint32_t idle;                  /* enum pl_idle_stage; written under idle_lock */
         struct pl_list parked_link;
         struct pl_runq ready;
         struct pl_deque fresh; /* tasks and forks that have not started */

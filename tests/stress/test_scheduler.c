@@ -100,3 +100,49 @@ TEST(cancellation_races_with_scopes_that_open_and_close, .run = in_task, .timeou
                 (void)!plait_scope_join(&scope);
         }
 }
+
+static atomic_int sleeping;
+
+static int hog(void *arg)
+{
+        (void)arg;
+        while (atomic_load(&sleeping))
+                ;
+        return 0;
+}
+
+static int sleep_and_yield(void *arg)
+{
+        (void)arg;
+        for (int i = 0; i < 5; i++) {
+                CHECK_OK(plait_sleep(plait_in_ms(1)));
+                plait_yield();
+        }
+        atomic_fetch_sub(&sleeping, 1);
+        return 0;
+}
+
+static int hog_and_sleepers(void *arg)
+{
+        (void)arg;
+        for (int round = 0; round < 10; round++) {
+                struct plait_scope scope = PLAIT_SCOPE_INIT;
+
+                atomic_store(&sleeping, 100);
+                for (int i = 0; i < 100; i++)
+                        CHECK_OK(plait_scope_go(&scope, sleep_and_yield, NULL));
+                CHECK_OK(plait_sleep(plait_in_ns(round * 300000)));
+                CHECK_OK(plait_scope_go(&scope, hog, NULL));
+                CHECK_INT(plait_scope_join(&scope), ==, 0);
+        }
+        return 0;
+}
+
+/* The hog ends when the others have ended: whatever its worker had to do for them, another one must do. */
+TEST(one_task_that_computes_does_not_hold_up_the_others, .timeout_ms = 30000)
+{
+        struct plait_run_opts opts = {.size = sizeof opts, .workers = 2};
+
+        unsetenv("PLAIT_WORKERS");
+        CHECK_INT(plait_run(hog_and_sleepers, NULL, &opts), ==, 0);
+}
