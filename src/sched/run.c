@@ -259,6 +259,7 @@ static int make_run(const struct plait_run_opts *opts, const struct pl_poller_op
 
         memset(run, 0, sizeof *run);
         run->next_id = next_id ? next_id : 1;
+        run->disturbances = 1;
         run->poller = poller;
         run->n_workers = worker_count(opts);
         run->default_class = (unsigned)pl_mem_stack_class(opts ? opts->stack_bytes : 0);
@@ -308,6 +309,8 @@ static int run_all(const struct plait_run_opts *opts, const struct pl_poller_ops
                         r = atomic_load(&control.start_error);
                         if (r == 0)
                                 r = control.result;
+                        else
+                                plait_task_unref(pl_runq_pop_front(&run->workers[0].ready));
                 }
                 pl_mem_overflow_uninstall();
         }

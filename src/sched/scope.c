@@ -100,25 +100,34 @@ static void unlink_scope(struct plait_scope *scope)
         scope->pl_linked = 0;
 }
 
-int pl_sched_scope_enter_wait(struct plait_task *task, int64_t *deadline_ns)
+/*
+ * The number of disturbances is read before the scopes are: a cancellation marks its scope, then counts. So one that is
+ * missed here has not been counted yet, and the next wait asks again.
+ */
+int pl_sched_scope_ask(struct plait_task *task, int64_t *deadline_ns)
 {
+        uint64_t calm = atomic_load(&pl_sched_the_run.disturbances);
         int r = 0;
 
         if (!(task->flags & PL_TASK_LINKED))
                 link_task(task);
         for (struct plait_scope *scope = task->scope; scope; scope = scope->pl_parent) {
-                if (scope->deadline_ns && scope->deadline_ns < *deadline_ns)
-                        *deadline_ns = scope->deadline_ns;
-                if (scope->flags & PLAIT_SCOPE_SHIELD) {
-                        if (is_cancelled(scope))
-                                r = -ECANCELED;
-                        break;
-                }
-                if (scope->pl_parent && !__atomic_load_n(&scope->pl_linked, __ATOMIC_SEQ_CST))
-                        link_scope(scope);
                 if (is_cancelled(scope))
                         r = -ECANCELED;
+                if (scope->deadline_ns) {
+                        calm = 0;
+                        if (scope->deadline_ns < *deadline_ns)
+                                *deadline_ns = scope->deadline_ns;
+                }
+                if (scope->flags & PLAIT_SCOPE_SHIELD)
+                        break;
+                if (scope->pl_parent && !__atomic_load_n(&scope->pl_linked, __ATOMIC_SEQ_CST)) {
+                        link_scope(scope);
+                        if (is_cancelled(scope))
+                                r = -ECANCELED;
+                }
         }
+        task->calm = r < 0 ? 0 : calm;
         return r;
 }
 
@@ -186,8 +195,10 @@ static void cancel_with(struct plait_scope *scope, int error)
         int none = 0;
 
         __atomic_compare_exchange_n(&scope->pl_error, &none, error, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-        if (!__atomic_exchange_n(&scope->pl_cancelled, 1, __ATOMIC_SEQ_CST))
-                interrupt_tree(scope);
+        if (__atomic_exchange_n(&scope->pl_cancelled, 1, __ATOMIC_SEQ_CST))
+                return;
+        atomic_fetch_add(&pl_sched_the_run.disturbances, 1);
+        interrupt_tree(scope);
 }
 
 void plait_scope_cancel(struct plait_scope *scope)
@@ -209,6 +220,7 @@ static int open_at(struct plait_scope *scope, const void *caller)
         scope->pl_opened_at = caller;
         scope->pl_state = OPEN;
         __atomic_store_n(&self->scope, scope, __ATOMIC_RELAXED);
+        self->calm = 0;
         return 0;
 }
 
@@ -399,6 +411,7 @@ int plait_scope_join(struct plait_scope *scope)
         run_own_children(scope, self);
         wait_for_children(scope);
         __atomic_store_n(&self->scope, scope->pl_parent, __ATOMIC_RELAXED);
+        self->calm = 0;
         if (__atomic_load_n(&scope->pl_linked, __ATOMIC_RELAXED))
                 unlink_scope(scope);
         scope->pl_state = CLOSED;

@@ -38,6 +38,7 @@ struct plait_task *pl_sched_task_new(struct pl_worker *worker, int (*fn)(void *)
         task->fn = fn;
         task->arg = arg;
         task->wait.task = task;
+        task->calm = 0;
         atomic_store_explicit(&task->on_cpu, 0, memory_order_relaxed);
         task->id = new_id(worker);
         atomic_store_explicit(&task->refs, 1, memory_order_relaxed);
@@ -79,22 +80,39 @@ int pl_sched_task_apply_opts(struct plait_task *task, const struct plait_task_op
         if (handle) {
                 task->flags |= PL_TASK_HANDLE;
                 task->ended = false;
-                pl_list_init(&task->waiters);
                 plait_task_ref(task);
         }
         return 0;
 }
 
+static void add_waiter(struct plait_task *task, struct pl_list *link)
+{
+        pl_list_init(link);
+        if (task->waiters)
+                pl_list_push_back(task->waiters, link);
+        else
+                task->waiters = link;
+}
+
+/* Harmless when it is not among them. */
+static void remove_waiter(struct plait_task *task, struct pl_list *link)
+{
+        if (task->waiters == link)
+                task->waiters = pl_list_linked(link) ? link->next : NULL;
+        pl_list_remove(link);
+}
+
 /* Those in plait_task_wait() go on. */
 static void tell_waiters(struct plait_task *task, int result)
 {
-        struct pl_list *link;
-
         pl_lock_acquire(&task->lock);
         task->result = result;
         task->ended = true;
-        while ((link = pl_list_pop_front(&task->waiters))) {
+        while (task->waiters) {
+                struct pl_list *link = task->waiters;
                 struct pl_wait *wait = PL_CONTAINER_OF(link, struct pl_wait_node, link)->wait;
+
+                remove_waiter(task, link);
 
                 if (pl_sched_wake_claim(wait))
                         pl_sched_wake_ready(wait);
@@ -176,12 +194,12 @@ int plait_task_wait(struct plait_task *task, int64_t deadline_ns, int *ret_resul
         if (!task->ended) {
                 struct pl_wait *wait = pl_sched_wait_begin(PL_WAIT_TASK, task);
 
-                pl_list_push_back(&task->waiters, &wait->node.link);
+                add_waiter(task, &wait->node.link);
                 pl_lock_release(&task->lock);
                 int r = pl_sched_wait_finish(wait, deadline_ns, 0);
                 pl_lock_acquire(&task->lock);
                 if (r < 0) {
-                        pl_list_remove(&wait->node.link);
+                        remove_waiter(task, &wait->node.link);
                         pl_lock_release(&task->lock);
                         return r;
                 }

@@ -36,6 +36,7 @@ struct plait_task {
         _Atomic uint32_t on_cpu;
         uint8_t flags;
         uint8_t stack_class;
+        uint8_t ended; /* guarded by lock, as are waiters */
 
         int (*fn)(void *arg);
         void *arg;
@@ -51,10 +52,10 @@ struct plait_task {
         uint64_t id;
         _Atomic uint32_t refs;
         int result;
+        struct pl_lock lock;
 
-        struct pl_lock lock; /* guards what follows; used only with PL_TASK_HANDLE */
-        bool ended;
-        struct pl_list waiters; /* pl_wait_nodes of those in plait_task_wait() */
+        struct pl_list *waiters; /* nodes of those in plait_task_wait(): a ring, or NULL. With PL_TASK_HANDLE */
+        uint64_t calm;           /* value of pl_run.disturbances when its scopes last had nothing to say; 0: unknown */
 };
 
 _Static_assert(sizeof(struct plait_task) == 256, "a million tasks cost what this says");

@@ -141,7 +141,8 @@ int pl_sched_wait_finish(struct pl_wait *wait, int64_t deadline_ns, unsigned fla
                 set_timer(task, deadline_ns);
         }
         pl_sched_suspend(task);
-        pl_timers_remove(&task->timer);
+        if (deadline_ns != PLAIT_NEVER)
+                pl_timers_remove(&task->timer);
         return result(wait);
 }
 

@@ -81,6 +81,7 @@ struct pl_run {
         uint64_t ticks_per_us;
         bool migrate;
         _Atomic bool stopping;
+        _Atomic uint64_t disturbances; /* cancellations so far, plus 1 */
         _Atomic uint64_t next_id;
 
         /* Those that sleep. */
@@ -174,8 +175,19 @@ struct plait_task *pl_sched_task_of(struct pl_worker *worker, void *work);
 /* Put *task*, which no scope counts yet, into *scope*, which another task keeps open. */
 void pl_sched_scope_adopt(struct plait_scope *scope, struct plait_task *task);
 
-/* Before *task* waits: make it findable by a cancellation, and see what its scopes say. Lowers *deadline_ns*. */
-int pl_sched_scope_enter_wait(struct plait_task *task, int64_t *deadline_ns);
+/* The long way of pl_sched_scope_enter_wait(). */
+int pl_sched_scope_ask(struct plait_task *task, int64_t *deadline_ns);
+
+/*
+ * Before *task* waits: make it findable by a cancellation, and see what its scopes say: 0 or -ECANCELED. Lowers
+ * *deadline_ns* to theirs. Asking each scope is needed only if anything has been cancelled since they were last asked.
+ */
+static inline int pl_sched_scope_enter_wait(struct plait_task *task, int64_t *deadline_ns)
+{
+        if (PL_LIKELY(task->calm == atomic_load_explicit(&pl_sched_the_run.disturbances, memory_order_seq_cst)))
+                return 0;
+        return pl_sched_scope_ask(task, deadline_ns);
+}
 
 /* *task* ends with *result*: take it off its scope's list, and cancel the scope if it failed. */
 void pl_sched_scope_ending(struct plait_task *task, int result);
