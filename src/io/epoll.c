@@ -29,7 +29,7 @@ _Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLPRI == POLLPRI &
                        EPOLLHUP == POLLHUP && EPOLLRDHUP == POLLRDHUP,
                "events are handed on as they are");
 
-static struct epoll_poller *of(const struct pl_poller *poller)
+static struct epoll_poller *of(struct pl_poller *poller)
 {
         return PL_CONTAINER_OF(poller, struct epoll_poller, common);
 }

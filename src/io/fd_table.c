@@ -50,7 +50,7 @@ struct pl_io_fd *pl_io_fd_get(int fd)
         return chunk ? &chunk[fd & (CHUNK_ENTRIES - 1)] : NULL;
 }
 
-void pl_io_fd_lock(struct pl_io_fd *entry)
+void pl_io_fd_lock(struct pl_io_fd *entry) PL_NO_LOCK_CHECK
 {
         pl_lock_acquire(&entry->lock);
         if (PL_UNLIKELY(entry->waiters.next == NULL))
@@ -67,7 +67,7 @@ bool pl_io_fd_armed(const struct pl_io_fd *entry)
         return entry->arming != PL_IO_UNARMED && placed(entry);
 }
 
-static void unarmed(struct pl_io_fd *entry)
+static void unarmed(struct pl_io_fd *entry) PL_REQUIRES(entry->lock)
 {
         if (pl_io_fd_armed(entry))
                 atomic_fetch_sub_explicit(&entry->poller->armed, 1, memory_order_relaxed);
@@ -189,7 +189,7 @@ void pl_io_fd_mark(struct pl_io_fd *entry, unsigned flags)
 }
 
 /* An arming that ended by itself (a ring may do that) is renewed if anybody waits. */
-static void renew(struct pl_io_fd *entry, int fd)
+static void renew(struct pl_io_fd *entry, int fd) PL_REQUIRES(entry->lock)
 {
         if (!pl_list_empty(&entry->waiters) &&
             pl_io_fd_arm(entry, fd, PL_IO_STANDING, POLLIN | POLLOUT | POLLRDHUP | POLLPRI) < 0) {
@@ -202,6 +202,7 @@ static void renew(struct pl_io_fd *entry, int fd)
 }
 
 static void report(struct pl_io_fd *entry, int fd, unsigned events, bool last, struct pl_list *woken)
+        PL_REQUIRES(entry->lock)
 {
         if (entry->arming == PL_IO_LEVEL) {
                 entry->watch->ready(entry->watch, events);

@@ -81,13 +81,15 @@ void pl_io_fd_mark(struct pl_io_fd *entry, unsigned flags);
 void pl_io_fd_report(uint64_t tag, unsigned events, bool last);
 
 /* Take the lock of an entry, whose queue can then be used. */
-void pl_io_fd_lock(struct pl_io_fd *entry);
+void pl_io_fd_lock(struct pl_io_fd *entry) PL_ACQUIRE(entry->lock);
 
 /* With the lock held. */
-bool pl_io_fd_armed(const struct pl_io_fd *entry);
-PL_WARN_UNUSED int pl_io_fd_arm(struct pl_io_fd *entry, int fd, enum pl_io_arming arming, unsigned events);
-void pl_io_fd_disarm(struct pl_io_fd *entry, int fd, enum pl_io_reason reason);
-void pl_io_fd_queue(struct pl_io_fd *entry, struct pl_wait_node *node, struct pl_wait *wait, unsigned slot);
+bool pl_io_fd_armed(const struct pl_io_fd *entry) PL_REQUIRES(entry->lock);
+PL_WARN_UNUSED int pl_io_fd_arm(struct pl_io_fd *entry, int fd, enum pl_io_arming arming, unsigned events)
+        PL_REQUIRES(entry->lock);
+void pl_io_fd_disarm(struct pl_io_fd *entry, int fd, enum pl_io_reason reason) PL_REQUIRES(entry->lock);
+void pl_io_fd_queue(struct pl_io_fd *entry, struct pl_wait_node *node, struct pl_wait *wait, unsigned slot)
+        PL_REQUIRES(entry->lock);
 
 /* Take a node out if it is still queued; disarm what nobody waits for. Takes the lock. */
 void pl_io_fd_unqueue(struct pl_io_fd *entry, int fd, struct pl_wait_node *node);

@@ -42,7 +42,7 @@ static struct pool pools[PL_IO_POOLS] = {
         [PL_IO_POOL_NAMES] = {.name = "plait-name", .limit = 16},
 };
 
-static void lock(struct pool *pool)
+static void lock(struct pool *pool) PL_ACQUIRE(pool->lock) PL_NO_LOCK_CHECK
 {
         pl_lock_acquire(&pool->lock);
         if (!pool->jobs.next) {
@@ -58,7 +58,7 @@ static void call(struct idler *idler)
 }
 
 /* Sleep until called or the time is up. Locked on entry and return; the job, or NULL: the thread is to end. */
-static struct pl_io_job *idle(struct pool *pool)
+static struct pl_io_job *idle(struct pool *pool) PL_REQUIRES(pool->lock)
 {
         struct idler self = {0};
         int64_t until = pl_plat_now_ns() + IDLE_NS;
@@ -76,7 +76,7 @@ static struct pl_io_job *idle(struct pool *pool)
         return self.job;
 }
 
-static struct pl_io_job *next_job(struct pool *pool)
+static struct pl_io_job *next_job(struct pool *pool) PL_REQUIRES(pool->lock)
 {
         struct pl_list *link = pl_list_pop_front(&pool->jobs);
 
@@ -133,7 +133,7 @@ static void on_stop(void *arg)
                 (void)pl_plat_futex_wait(&pool->leaving, left, PL_PLAT_NEVER);
 }
 
-static int start_thread(struct pool *pool)
+static int start_thread(struct pool *pool) PL_REQUIRES(pool->lock)
 {
         struct pl_thread thread;
         int r = pl_plat_thread_start(&thread, serve, pool, 0, pool->name);
@@ -146,7 +146,7 @@ static int start_thread(struct pool *pool)
 }
 
 /* Locked: find a thread for *job*, or queue it for one. */
-static int hand_over(struct pool *pool, struct pl_io_job *job)
+static int hand_over(struct pool *pool, struct pl_io_job *job) PL_REQUIRES(pool->lock)
 {
         uint64_t run_id = pl_sched_run_id();
         struct pl_list *link;
@@ -182,7 +182,7 @@ static void release(struct pl_io_job *job)
 }
 
 /* Locked; the wait has ended with *r* before the job did. Unlocks. */
-static int leave(struct pool *pool, struct pl_io_job *job, int r)
+static int leave(struct pool *pool, struct pl_io_job *job, int r) PL_RELEASE(pool->lock)
 {
         if (job->state == PL_IO_JOB_DONE) {
                 pl_lock_release(&pool->lock);

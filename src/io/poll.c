@@ -49,9 +49,9 @@ static int look(struct pollfd *fds, size_t count)
 }
 
 /* What all who wait for a foreign descriptor want, together. */
-static unsigned wanted(const struct pl_io_fd *entry, unsigned events)
+static unsigned wanted(struct pl_io_fd *entry, unsigned events) PL_REQUIRES(entry->lock)
 {
-        for (const struct pl_list *link = entry->waiters.next; link != &entry->waiters; link = link->next)
+        for (struct pl_list *link = entry->waiters.next; link != &entry->waiters; link = link->next)
                 events |= (unsigned)(uintptr_t)PL_CONTAINER_OF(link, struct pl_wait_node, link)->slot & EVENTS;
         return events;
 }

@@ -45,7 +45,7 @@ struct uring_poller {
 
 static struct pl_poller *pollers[MAX_POLLERS];
 
-static struct uring_poller *of(const struct pl_poller *poller)
+static struct uring_poller *of(struct pl_poller *poller)
 {
         return PL_CONTAINER_OF(poller, struct uring_poller, common);
 }

@@ -6,7 +6,7 @@
 #include "io/fd_table.h"
 
 /* With the lock held. */
-static int arm(struct pl_io_fd *entry, struct pl_io_watch *watch, unsigned events)
+static int arm(struct pl_io_fd *entry, struct pl_io_watch *watch, unsigned events) PL_REQUIRES(entry->lock)
 {
         int r = pl_io_fd_arm(entry, watch->fd, PL_IO_LEVEL, events);
 

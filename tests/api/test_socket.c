@@ -175,6 +175,43 @@ TEST(refused_connection_is_an_error, .run = in_task)
         CHECK_INT(plait_dial("unix:/no/such/socket", plait_in_s(5)), ==, -ENOENT);
 }
 
+TEST(dial_tries_every_address_of_a_name, .run = in_task)
+{
+        struct plait_address address;
+        char text[64];
+        int listener = CHECK_OK(plait_listen("127.0.0.1:0", NULL)); /* and nobody at ::1, which may come first */
+
+        CHECK_OK(plait_local_address(listener, &address));
+        (void)snprintf(text, sizeof text, "localhost:%u", (unsigned)ntohs(address.as.in.sin_port));
+
+        int here = CHECK_OK(plait_dial(text, plait_in_s(5)));
+        int there = CHECK_OK(plait_accept(listener, NULL, plait_in_s(5)));
+
+        CHECK_OK(plait_close(here));
+        CHECK_OK(plait_close(there));
+        CHECK_OK(plait_close(listener));
+        CHECK_INT(plait_dial(text, plait_in_s(5)), ==, -ECONNREFUSED);
+}
+
+TEST(full_unix_queue_ends_by_deadline, .run = in_task)
+{
+        struct plait_listen_opts opts = {.size = sizeof opts, .backlog = 1};
+        int connections[8], n = 0, r;
+        char name[64];
+
+        (void)snprintf(name, sizeof name, "unix:@plait-full-%d", (int)getpid());
+
+        int listener = CHECK_OK(plait_listen(name, &opts));
+
+        while (n < 8 && (r = plait_dial(name, plait_in_ms(20))) >= 0)
+                connections[n++] = r;
+        CHECK_INT(n, <, 8);
+        CHECK_INT(r, ==, -ETIMEDOUT);
+        while (n > 0)
+                CHECK_OK(plait_close(connections[--n]));
+        CHECK_OK(plait_close(listener));
+}
+
 TEST(addresses_that_make_no_sense_are_refused, .run = in_task)
 {
         static const char *const wrong[] = {"",       "host",  "host:",     "::1:80",     "[::1]80",
