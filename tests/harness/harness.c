@@ -34,6 +34,15 @@
 #define SANITIZER_SLOWNESS 1
 #endif
 
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+/* At its end every process waits a second by default, for threads that may yet race: that is each case here. */
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+        return "atexit_sleep_ms=50";
+}
+#endif
+
 /* The linker makes these for the section; weak, as a program without a case has no such section. */
 extern const struct test_case *const __start_plait_tests[] __attribute__((weak));
 extern const struct test_case *const __stop_plait_tests[] __attribute__((weak));
