@@ -109,7 +109,8 @@ enum plait_http_problem {
 #define PLAIT_SESSION_NO_COOKIES 4U
 /** For plait_session_opts.flags: HTTP/1.1 only. */
 #define PLAIT_SESSION_HTTP1 8U
-/** For plait_session_opts.flags: HTTP/2 from the first byte for http: URLs too, whose servers cannot offer it. */
+/** For plait_session_opts.flags: HTTP/2 from the first byte for http: URLs too, whose servers cannot offer it. With
+   libcurl before 8.0 each request makes a connection of its own then. */
 #define PLAIT_SESSION_HTTP2_DIRECT 16U
 /** For plait_session_opts.flags: hand redirects to the caller instead of following them. */
 #define PLAIT_SESSION_NO_REDIRECTS 32U

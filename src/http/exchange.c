@@ -14,6 +14,8 @@
 
 #define MS_NS INT64_C(1000000)
 
+enum { SMALL_BODY_BYTES = 32 << 10 };
+
 /* --- the handle --- */
 
 static long as_ms(int64_t ns)
@@ -53,6 +55,11 @@ static void set_options(struct pl_http_exchange *exchange)
         if (!(opts->flags & PLAIT_SESSION_NO_COMPRESSION)) {
                 curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip, deflate, br");
                 curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L); /* decode.c does */
+        }
+        /* libcurl 7 cannot use such a connection again: "Error in the HTTP2 framing layer" */
+        if ((opts->flags & PLAIT_SESSION_HTTP2_DIRECT) && curl_version_info(CURLVERSION_NOW)->version_num < 0x080000) {
+                curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+                curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
         }
         if (*opts->user_agent)
                 curl_easy_setopt(easy, CURLOPT_USERAGENT, opts->user_agent);
@@ -103,8 +110,12 @@ static void set_method(struct pl_http_exchange *exchange, const struct pl_http_a
         if (strcmp(ask->method, "HEAD") == 0) {
                 curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
         } else if (ask->has_body) {
+                /* a small one goes out with the headers, and so again if the kept connection turns out to be dead */
+                bool small = ask->body_bytes <= SMALL_BODY_BYTES;
+
                 curl_easy_setopt(easy, CURLOPT_POST, 1L);
                 curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)ask->body_bytes);
+                curl_easy_setopt(easy, CURLOPT_POSTFIELDS, !small ? NULL : ask->body_bytes ? ask->body : "");
         }
         curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, get ? NULL : ask->method);
         exchange->plain_get = get;
@@ -179,6 +190,8 @@ static int64_t next_look(struct pl_http_exchange *exchange, int64_t now, enum pl
                 *ret_problem = PLAIT_HTTP_TOTAL_TIMEOUT;
         else if (now >= limit)
                 *ret_problem = answered ? PLAIT_HTTP_STALL_TIMEOUT : PLAIT_HTTP_FIRST_BYTE_TIMEOUT;
+        if (!answered && limit > later(now, ask->stall_ns)) /* the answer may begin, and stall, before the next look */
+                limit = later(now, ask->stall_ns);
         return limit < ask->deadline_ns ? limit : ask->deadline_ns;
 }
 
@@ -328,6 +341,28 @@ static int run_in_thread(struct pl_http_exchange *exchange)
         return pl_http_exchange_judge(exchange, result);
 }
 
+static int run_once(struct pl_http_exchange *exchange)
+{
+        int r = prepare(exchange, exchange->ask);
+
+        if (r < 0)
+                return pl_http_fail(exchange->response, PLAIT_HTTP_NO_MEMORY, r, "out of memory");
+        r = exchange->in_thread ? run_in_thread(exchange) : run_in_task(exchange);
+        exchange->response->wire_bytes += exchange->received;
+        return r;
+}
+
+/* Whether it failed because the server had closed a kept connection just when it was used again. */
+static bool met_dead_connection(const struct pl_http_exchange *exchange, int r)
+{
+        long connects = 1;
+
+        if (r != -ECONNRESET || exchange->response->pl_record->head.status || exchange->received)
+                return false;
+        curl_easy_getinfo(exchange->easy, CURLINFO_NUM_CONNECTS, &connects);
+        return connects == 0;
+}
+
 int pl_http_exchange_run(struct pl_http_exchange *exchange, const struct pl_http_ask *ask,
                          struct plait_response *response, struct pl_http_sink *sink)
 {
@@ -338,10 +373,13 @@ int pl_http_exchange_run(struct pl_http_exchange *exchange, const struct pl_http
         exchange->sink = sink;
         exchange->in_thread = !pl_sched_in_task();
         exchange->streaming = sink->kind != PL_HTTP_TO_MEMORY || sink->opts->on_head;
-        r = prepare(exchange, ask);
-        if (r < 0)
-                return pl_http_fail(response, PLAIT_HTTP_NO_MEMORY, r, "out of memory");
-        r = exchange->in_thread ? run_in_thread(exchange) : run_in_task(exchange);
-        response->wire_bytes += exchange->received;
+        r = run_once(exchange);
+        if (met_dead_connection(exchange, r)) {
+                /* libcurl tries again, too, but only five times in the life of a handle */
+                curl_easy_setopt(exchange->easy, CURLOPT_FRESH_CONNECT, 1L);
+                pl_http_forgive(response);
+                r = run_once(exchange);
+                curl_easy_setopt(exchange->easy, CURLOPT_FRESH_CONNECT, 0L);
+        }
         return r;
 }

@@ -23,4 +23,7 @@ PL_WARN_UNUSED int pl_http_record_url(struct plait_response *response, const cha
 PL_PRINTF(4, 5)
 int pl_http_fail(struct plait_response *response, enum plait_http_problem problem, int code, const char *format, ...);
 
+/* Forget what went wrong. */
+void pl_http_forgive(struct plait_response *response);
+
 #endif

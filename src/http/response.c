@@ -64,6 +64,12 @@ int pl_http_fail(struct plait_response *response, enum plait_http_problem proble
         return code;
 }
 
+void pl_http_forgive(struct plait_response *response)
+{
+        response->problem = PLAIT_HTTP_OK;
+        response->message = "";
+}
+
 const char *plait_response_header(const struct plait_response *response, const char *name, unsigned index)
 {
         return response->pl_record ? pl_http_head_find(&response->pl_record->head, name, index) : NULL;
