@@ -104,7 +104,7 @@ int pl_http_limits_enter(struct pl_http_limits *limits, const struct pl_http_ori
         pl_list_push_back(&limit->waiters, &wait->node.link);
         settle(limits, limit);
         pl_lock_release(&limits->lock);
-        r = pl_sched_wait_finish(wait, deadline_ns, 0);
+        r = pl_sched_wait_finish(wait, deadline_ns, PL_WAIT_LENDS);
         if (r >= 0) {
                 *ret_limit = wait->node.slot;
                 return 0;

@@ -42,7 +42,7 @@ static int wait_for(struct pl_http_transfer *transfer, unsigned mask, int64_t de
                 wait = pl_sched_wait_begin(PL_WAIT_HTTP, transfer);
                 transfer->waiter = wait;
                 pl_lock_release(&transfer->lock);
-                r = pl_sched_wait_finish(wait, deadline_ns, flags);
+                r = pl_sched_wait_finish(wait, deadline_ns, flags | PL_WAIT_LENDS);
                 if (r < 0) {
                         pl_lock_acquire(&transfer->lock);
                         transfer->waiter = NULL;

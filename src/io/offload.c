@@ -202,7 +202,7 @@ static int leave(struct pool *pool, struct pl_io_job *job, int r) PL_RELEASE(poo
         /* It uses the caller's memory: there is no leaving before it ends. */
         job->wait = pl_sched_wait_begin(PL_WAIT_BLOCKING_CALL, pool);
         pl_lock_release(&pool->lock);
-        r = pl_sched_wait_finish(job->wait, PL_PLAT_NEVER, PL_WAIT_UNINTERRUPTIBLE);
+        r = pl_sched_wait_finish(job->wait, PL_PLAT_NEVER, PL_WAIT_UNINTERRUPTIBLE | PL_WAIT_LENDS);
         (void)r; /* nothing but its end ends this wait */
         return 0;
 }
@@ -227,7 +227,7 @@ int pl_io_offload(enum pl_io_pool index, struct pl_io_job *job, int64_t deadline
         struct pl_wait *wait = job->wait = pl_sched_wait_begin(PL_WAIT_BLOCKING_CALL, pool);
 
         pl_lock_release(&pool->lock);
-        r = pl_sched_wait_finish(wait, deadline_ns, 0);
+        r = pl_sched_wait_finish(wait, deadline_ns, PL_WAIT_LENDS);
         if (r == 0)
                 return 0;
         lock(pool);

@@ -123,7 +123,7 @@ static int wait_for_news(struct pl_wait_node *nodes, struct pollfd *fds, size_t 
         }
 
         /* If there is no need to wait, or no way, the wait ends at once; but somebody may have claimed it already. */
-        int waited = pl_sched_wait_finish(wait, r ? 0 : deadline_ns, r ? PL_WAIT_UNINTERRUPTIBLE : 0);
+        int waited = pl_sched_wait_finish(wait, r ? 0 : deadline_ns, PL_WAIT_LENDS | (r ? PL_WAIT_UNINTERRUPTIBLE : 0));
 
         stand_down(nodes, fds, standing);
         if (r < 0)

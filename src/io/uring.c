@@ -187,7 +187,7 @@ static void disarm_elsewhere(struct pl_poller *poller, uint64_t tag, enum pl_io_
         own.wait = pl_sched_wait_begin(reason == PL_IO_CLOSE ? PL_WAIT_FD_READ : PL_WAIT_FD_WRITE, poller);
         send_mail(poller, &own);
 
-        int r = pl_sched_wait_finish(own.wait, PL_PLAT_NEVER, PL_WAIT_UNINTERRUPTIBLE);
+        int r = pl_sched_wait_finish(own.wait, PL_PLAT_NEVER, PL_WAIT_UNINTERRUPTIBLE | PL_WAIT_LENDS);
 
         (void)r; /* nothing but the owner ends it */
 }

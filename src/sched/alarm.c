@@ -1,22 +1,27 @@
 /*
  * The public timers, on the wheels.
  *
- * States: IDLE; SET; CALLING, while a worker is in the function. SET becomes CALLING under the wheel's lock (due), as
- * SET becomes IDLE by removal, so one of them wins. CALLING ends by a release store, which cancel waits for; the
- * function may have set the timer again meanwhile, in which case it stays SET.
+ * A timer's word: whether it is SET, and how many workers are in its function (more than one only if the function sets
+ * it again and takes long). due() changes SET to one more call under the wheel's lock, as removal takes SET away, so
+ * one of them wins. Cancelling waits until nobody is in the function; called from the function itself it ends that
+ * call's share instead, and worker->calling is cleared, so that nothing touches the timer afterwards: it may be freed
+ * then.
  */
 #include <errno.h>
 
 #include "plait/timer.h"
 #include "sched/worker.h"
 
-enum { IDLE, SET, CALLING };
+enum {
+        SET = 1,
+        ONE_CALL = 2,
+};
 
 struct alarm {
         struct pl_timer timer;
         void (*fn)(void *arg);
         void *arg;
-        _Atomic uint32_t state;
+        _Atomic uint32_t word;
 };
 
 _Static_assert(sizeof(struct alarm) == sizeof(struct plait_timer), "the public timer has room for this one");
@@ -26,48 +31,46 @@ static bool alarm_due(struct pl_timer *timer)
 {
         struct alarm *alarm = PL_CONTAINER_OF(timer, struct alarm, timer);
 
-        atomic_store_explicit(&alarm->state, CALLING, memory_order_relaxed);
+        atomic_fetch_add_explicit(&alarm->word, ONE_CALL - SET, memory_order_relaxed);
         return true;
 }
 
+/* The function is no part of the task that this worker is about to leave. */
 static void alarm_fire(struct pl_timer *timer)
 {
         struct alarm *alarm = PL_CONTAINER_OF(timer, struct alarm, timer);
         struct pl_worker *worker = pl_sched_self_get();
         struct plait_task *current = worker->current;
-        void (*fn)(void *arg) = alarm->fn;
-        void *arg = alarm->arg;
-        uint32_t calling = CALLING;
 
-        /* The function is no part of the task that this worker is about to leave. */
         worker->current = NULL;
         worker->calling = alarm;
-        fn(arg);
+        alarm->fn(alarm->arg);
         worker->current = current;
-        /* It may have freed the timer, which it may do after cancelling it. */
-        if (worker->calling == alarm)
-                atomic_compare_exchange_strong_explicit(&alarm->state, &calling, IDLE, memory_order_release,
-                                                        memory_order_relaxed);
+        if (worker->calling)
+                atomic_fetch_sub_explicit(&alarm->word, ONE_CALL, memory_order_release);
         worker->calling = NULL;
 }
 
-static const struct pl_timer_kind alarm_kind = {.due = alarm_due, .fire = alarm_fire};
+static const struct pl_timer_kind alarm_kind = {.due = alarm_due, .fire = alarm_fire, .one_by_one = true};
 
 int plait_timer_start(struct plait_timer *timer, int64_t deadline_ns, void (*fn)(void *arg), void *arg)
 {
         struct alarm *alarm = (struct alarm *)(void *)timer;
         struct pl_worker *worker = pl_sched_self_get();
-        uint32_t state = atomic_load_explicit(&alarm->state, memory_order_acquire);
+        uint32_t word = atomic_load_explicit(&alarm->word, memory_order_acquire);
 
         if (!fn || !worker)
                 return -EINVAL;
-        if (state == SET || (state == CALLING && worker->calling != alarm))
+        if ((word & SET) || (word && worker->calling != alarm))
                 return -EBUSY;
         alarm->timer.deadline_ns = deadline_ns;
         alarm->timer.kind = &alarm_kind;
         alarm->fn = fn;
         alarm->arg = arg;
-        atomic_store_explicit(&alarm->state, SET, memory_order_relaxed);
+        if (word)
+                atomic_fetch_add_explicit(&alarm->word, SET, memory_order_relaxed);
+        else
+                atomic_store_explicit(&alarm->word, SET, memory_order_relaxed);
         pl_timers_insert(&worker->timers, &alarm->timer);
         return 0;
 }
@@ -76,21 +79,20 @@ bool plait_timer_cancel(struct plait_timer *timer)
 {
         struct alarm *alarm = (struct alarm *)(void *)timer;
         struct pl_worker *worker = pl_sched_self_get();
+        bool removed = pl_timers_remove(&alarm->timer);
 
-        if (pl_timers_remove(&alarm->timer)) {
-                atomic_store_explicit(&alarm->state, IDLE, memory_order_release);
-                return true;
-        }
+        if (removed)
+                atomic_fetch_sub_explicit(&alarm->word, SET, memory_order_relaxed);
         if (worker && worker->calling == alarm) {
                 worker->calling = NULL;
-                atomic_store_explicit(&alarm->state, IDLE, memory_order_release);
-                return false;
+                atomic_fetch_sub_explicit(&alarm->word, ONE_CALL, memory_order_release);
+                return removed;
         }
-        for (int spins = 0; atomic_load_explicit(&alarm->state, memory_order_acquire) == CALLING; spins++) {
+        for (int spins = 0; atomic_load_explicit(&alarm->word, memory_order_acquire) >= ONE_CALL; spins++) {
                 if (spins < 64)
                         pl_cpu_relax();
                 else
                         sched_yield();
         }
-        return false;
+        return removed;
 }

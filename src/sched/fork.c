@@ -32,7 +32,7 @@ struct plait_task *pl_sched_task_of(struct pl_worker *worker, void *work)
                 return NULL;
         }
         const struct plait_task *parent = pl_fork_parent(fork);
-        pl_sched_scope_adopt(parent->scope, task);
+        pl_sched_scope_adopt(fork->scope, task);
         task->stack_class = parent->stack->class;
         return task;
 }
@@ -61,7 +61,8 @@ int plait_fork_join(int (*first)(void *arg), void *first_arg, int (*second)(void
         struct pl_worker *worker = pl_sched_self_get();
         struct pl_fork fork;
 
-        if (PL_UNLIKELY(!worker || !worker->current || !pl_fork_push(worker, &fork, second, second_arg))) {
+        if (PL_UNLIKELY(!worker || !worker->current || worker->current->compact ||
+                        !pl_fork_push(worker, &fork, second, second_arg))) {
                 int r = first(first_arg);
 
                 return first_error(r, second(second_arg));

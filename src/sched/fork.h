@@ -28,7 +28,8 @@ enum pl_fork_state {
 struct pl_fork {
         int (*fn)(void *arg);
         void *arg;
-        _Atomic uintptr_t parent; /* struct plait_task, and enum pl_fork_state */
+        _Atomic uintptr_t parent;  /* struct plait_task, and enum pl_fork_state */
+        struct plait_scope *scope; /* the parent's at the time */
         int result;
 };
 
@@ -56,6 +57,7 @@ static PL_ALWAYS_INLINE bool pl_fork_push(struct pl_worker *worker, struct pl_fo
 {
         fork->fn = fn;
         fork->arg = arg;
+        fork->scope = worker->current->scope;
         atomic_store_explicit(&fork->parent, (uintptr_t)worker->current | PL_FORK_PENDING, memory_order_relaxed);
         if (PL_UNLIKELY(!pl_deque_push(&worker->fresh, pl_fork_as_work(fork))))
                 return false;

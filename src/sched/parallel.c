@@ -71,14 +71,14 @@ static int run_range(void *arg)
                         run_chunk(range);
                         continue;
                 }
-                struct range upper = *range;
+                size_t middle = range->begin + left / 2;
+                struct range upper = {.loop = range->loop, .begin = middle, .end = range->end, .chunk = range->chunk};
                 struct pl_fork fork;
-                upper.begin += left / 2;
                 if (!pl_fork_push(pl_sched_self_get(), &fork, run_range, &upper)) {
                         run_chunk(range);
                         continue;
                 }
-                range->end = upper.begin;
+                range->end = middle; /* upper is another worker's, maybe */
                 run_range(range);
                 (void)!pl_fork_join(&fork);
                 return 0;
@@ -95,7 +95,8 @@ int plait_parallel_for(size_t n, int (*body)(size_t begin, size_t end, void *arg
                 return -EINVAL;
         if (!n)
                 return 0;
-        if (!plait_task_self()) {
+        struct plait_task *self = plait_task_self();
+        if (!self || self->compact) { /* nobody may take what is in a compact task's frames */
                 int r = body(0, n, arg);
 
                 return r < 0 ? r : 0;

@@ -15,8 +15,9 @@
  * nothing happens, nothing wakes up.
  *
  * Work from threads that are no workers is not come across by anybody who is awake, so it wakes a worker in whatever
- * stage (wake_any). There the order matters: the thread queues, then reads n_parked; the sleeper adds to n_parked, then
- * looks at the injector; all four are sequentially consistent, so one sees the other.
+ * stage (wake_any). There the order matters: the thread queues, then looks at n_parked; the sleeper adds to n_parked,
+ * then looks at the injector. Both handle n_parked by read-modify-write operations: if the thread's comes first, the
+ * sleeper's synchronises with it and sees what was queued; if it comes second, it sees the sleeper.
  *
  * A worker sleeps inside its poller, so news from the kernel and timers wake it, too.
  */
@@ -83,7 +84,8 @@ void pl_sched_wake_one(void)
 
 void pl_sched_wake_any(void)
 {
-        if (atomic_load(&pl_sched_the_run.n_parked))
+        /* Adding nothing is ordered before or after the sleeper's addition, as no load would be. */
+        if (atomic_fetch_add(&pl_sched_the_run.n_parked, 0))
                 wake(PL_IDLE_LIGHT);
 }
 
@@ -98,7 +100,8 @@ void pl_sched_wake_all(void)
 /* There is something that this worker could take. Exact for the injector and its own queue. */
 static bool work_in_sight(struct pl_run *run, const struct pl_worker *worker)
 {
-        if (atomic_load(&run->injector.n) || pl_runq_count(&worker->ready) || atomic_load(&run->stopping))
+        if (atomic_load(&run->injector.n) || pl_runq_count(&worker->ready) || pl_runq_count(&worker->bound) ||
+            atomic_load(&run->stopping))
                 return true;
         for (unsigned i = 0; i < run->n_workers; i++)
                 if (!pl_deque_empty(&run->workers[i].fresh) || pl_runq_count(&run->workers[i].ready) > 1)
@@ -117,8 +120,8 @@ static int64_t sleep_until(const struct pl_run *run, struct pl_worker *worker, e
                 until = trim_ns;
         if (stage == PL_IDLE_LIGHT && until > now_ns + worker->nap_ns)
                 until = now_ns + worker->nap_ns;
-        if (stage == PL_IDLE_ANNOUNCED && until > now_ns + ANNOUNCED_NS)
-                until = now_ns + ANNOUNCED_NS;
+        if (stage == PL_IDLE_ANNOUNCED && until > worker->announced_ns + ANNOUNCED_NS)
+                until = worker->announced_ns + ANNOUNCED_NS;
         /* While another one works, it may get stuck in a task. */
         if (atomic_load_explicit(&run->n_parked, memory_order_relaxed) < run->n_workers && until > now_ns + WATCH_NS)
                 until = now_ns + WATCH_NS;
@@ -133,6 +136,19 @@ static void give_up_search(struct pl_run *run, struct pl_worker *worker)
         atomic_fetch_sub(&run->n_searching, 1);
         worker->nap_ns = worker->nap_ns * 2 < NAP_MOST_NS ? worker->nap_ns * 2 : NAP_MOST_NS;
         worker->next_stage = PL_IDLE_LIGHT;
+}
+
+/* A nap ends when it ends. From ANNOUNCED it goes on only once ANNOUNCED_NS have passed, whatever cut the wait short.
+ */
+static enum pl_idle_stage next_stage(struct pl_worker *worker, enum pl_idle_stage stage)
+{
+        int64_t now_ns = pl_plat_now_ns();
+
+        if (stage == PL_IDLE_ANNOUNCED && now_ns - worker->announced_ns >= ANNOUNCED_NS)
+                return PL_IDLE_DEEP;
+        if (stage != PL_IDLE_ANNOUNCED)
+                worker->announced_ns = now_ns;
+        return PL_IDLE_ANNOUNCED;
 }
 
 void pl_sched_park(struct pl_worker *worker)
@@ -153,7 +169,7 @@ void pl_sched_park(struct pl_worker *worker)
         if (atomic_load_explicit(&worker->idle, memory_order_relaxed) != PL_IDLE_AWAKE)
                 get_up(run, worker);
         pl_lock_release(&run->idle_lock);
-        worker->next_stage = stage == PL_IDLE_ANNOUNCED ? PL_IDLE_DEEP : PL_IDLE_ANNOUNCED;
+        worker->next_stage = next_stage(worker, stage);
 }
 
 void pl_sched_stop_searching(struct pl_worker *worker)

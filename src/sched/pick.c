@@ -115,10 +115,15 @@ static void look(struct pl_worker *worker)
         take_injected(worker);
 }
 
-static PL_NOINLINE struct plait_task *service(struct pl_worker *worker)
+static PL_NOINLINE void look_if_time(struct pl_worker *worker)
 {
         if (pl_plat_ticks() - worker->last_service > SERVICE_US * pl_sched_the_run.ticks_per_us)
                 look(worker);
+}
+
+static PL_NOINLINE struct plait_task *service(struct pl_worker *worker)
+{
+        look_if_time(worker);
         if (pl_deque_empty(&worker->fresh))
                 return NULL;
         return task_of(worker, pl_deque_steal(&worker->fresh));
@@ -137,12 +142,27 @@ struct plait_task *pl_sched_pick(struct pl_worker *worker)
         atomic_store_explicit(&worker->ticks, ticks, memory_order_relaxed);
         if (PL_UNLIKELY(ticks % PL_SERVICE_TICKS == 0) && (task = service(worker)))
                 return task;
+        if (PL_UNLIKELY(pl_runq_count(&worker->bound)) && ticks % 3 == 0)
+                return pl_runq_pop_front(&worker->bound);
         if (ticks % 2) {
                 task = pl_runq_pop_front(&worker->ready);
-                return task ? task : pop_fresh(worker);
+                if (!task)
+                        task = pop_fresh(worker);
+        } else {
+                task = pop_fresh(worker);
+                if (!task)
+                        task = pl_runq_pop_front(&worker->ready);
         }
-        task = pop_fresh(worker);
-        return task ? task : pl_runq_pop_front(&worker->ready);
+        return task ? task : pl_runq_pop_front(&worker->bound);
+}
+
+void pl_sched_tick(struct pl_worker *worker)
+{
+        uint32_t ticks = atomic_load_explicit(&worker->ticks, memory_order_relaxed) + 1;
+
+        atomic_store_explicit(&worker->ticks, ticks, memory_order_relaxed);
+        if (PL_UNLIKELY(ticks % PL_SERVICE_TICKS == 0))
+                look_if_time(worker);
 }
 
 static uint64_t next_random(struct pl_worker *worker)

@@ -20,13 +20,46 @@ static void enqueue_elsewhere(struct pl_worker *worker, struct plait_task *task)
                 pl_sched_the_run.poller->notify(other->poller);
 }
 
+/* A compact task goes where its stack is; until it has one, anywhere. */
+static bool is_bound(const struct plait_task *task)
+{
+        return PL_UNLIKELY(task->compact) && task->stack;
+}
+
+static PL_NOINLINE void enqueue_bound(const struct pl_worker *worker, struct plait_task *task)
+{
+        struct pl_worker *own = &pl_sched_the_run.workers[task->worker];
+
+        pl_runq_push_back(&own->bound, task);
+        if (own != worker)
+                pl_sched_the_run.poller->notify(own->poller);
+}
+
+/* From a thread that is no worker. The task may run and end the run before this returns. */
+static PL_NOINLINE void inject(struct plait_task *task)
+{
+        struct pl_run *run = &pl_sched_the_run;
+
+        atomic_fetch_add(&run->n_injecting, 1);
+        if (is_bound(task)) {
+                enqueue_bound(NULL, task);
+        } else {
+                pl_runq_push_back(&run->injector, task);
+                pl_sched_wake_any();
+        }
+        atomic_fetch_sub_explicit(&run->n_injecting, 1, memory_order_release);
+}
+
 void pl_sched_enqueue(struct plait_task *task)
 {
         struct pl_worker *worker = pl_sched_self_get();
 
         if (PL_UNLIKELY(!worker)) {
-                pl_runq_push_back(&pl_sched_the_run.injector, task);
-                pl_sched_wake_any();
+                inject(task);
+                return;
+        }
+        if (is_bound(task)) {
+                enqueue_bound(worker, task);
                 return;
         }
         if (PL_UNLIKELY(pl_sched_the_run.migrate)) {
@@ -45,7 +78,9 @@ void pl_sched_enqueue(struct plait_task *task)
 
 void pl_sched_enqueue_yielding(struct pl_worker *worker, struct plait_task *task)
 {
-        if (PL_UNLIKELY(pl_sched_the_run.migrate))
+        if (is_bound(task))
+                enqueue_bound(worker, task);
+        else if (PL_UNLIKELY(pl_sched_the_run.migrate))
                 enqueue_elsewhere(worker, task);
         else
                 pl_runq_push_back(&worker->ready, task);

@@ -5,6 +5,7 @@
 
 #include "mem/trim.h"
 #include "plait/time.h"
+#include "sched/compact.h"
 #include "sched/local.h"
 #include "sched/runtime.h"
 #include "sched/worker.h"
@@ -135,6 +136,7 @@ static void worker_close(struct pl_worker *worker)
 {
         pl_sched_the_run.poller->close(worker->poller);
         worker->poller = NULL;
+        pl_compact_done(worker);
         pl_mem_stack_cache_flush(&worker->stacks);
         pl_mem_slab_cache_flush(&worker->tasks);
         pl_mem_overflow_thread_done(&worker->overflow);
@@ -199,6 +201,7 @@ static void worker_init(struct pl_worker *worker, unsigned index, bool shared)
         pl_mem_slab_cache_init(&worker->tasks, &pl_sched_task_pool);
         pl_list_init(&worker->parked_link);
         pl_runq_init(&worker->ready, shared);
+        pl_runq_init(&worker->bound, shared);
         pl_timers_init(&worker->timers, pl_plat_now_ns());
 }
 
@@ -315,6 +318,8 @@ static int run_all(const struct plait_run_opts *opts, const struct pl_poller_ops
                 pl_mem_overflow_uninstall();
         }
         run->id = 0;
+        while (atomic_load_explicit(&run->n_injecting, memory_order_acquire))
+                sched_yield();
         free_workers(run);
         for (int64_t when_ns = pl_plat_now_ns(); when_ns != PL_PLAT_NEVER;)
                 when_ns = pl_mem_trim(when_ns); /* as if time passed */

@@ -213,7 +213,7 @@ static int open_at(struct plait_scope *scope, const void *caller)
 {
         struct plait_task *self = current_task();
 
-        if (!self || scope->pl_state != CLOSED || (scope->flags & ~PLAIT_SCOPE_SHIELD))
+        if (!self || self->compact || scope->pl_state != CLOSED || (scope->flags & ~PLAIT_SCOPE_SHIELD))
                 return -EINVAL;
         scope->pl_parent = self->scope;
         scope->pl_owner = self;
@@ -258,7 +258,10 @@ static void launch(struct pl_worker *worker, struct plait_scope *scope, struct p
                 pl_sched_offer();
         } else {
                 /* Enough tasks wait for their turn. Run this one now; the caller comes right after it. */
-                pl_runq_push_front(&worker->ready, self);
+                if (PL_UNLIKELY(self->compact))
+                        pl_sched_enqueue_yielding(worker, self);
+                else
+                        pl_runq_push_front(&worker->ready, self);
                 pl_sched_switch_to(worker, self, task);
         }
 }
@@ -343,7 +346,7 @@ static bool fits_inline(const struct plait_task *self, const struct plait_task *
 {
         size_t left = (size_t)((char *)__builtin_frame_address(0) - pl_mem_stack_base(self->stack));
 
-        return left >= pl_mem_stack_class_bytes(child->stack_class) / 2;
+        return !child->compact && left >= pl_mem_stack_class_bytes(child->stack_class) / 2;
 }
 
 static void run_inline(struct plait_task *self, struct plait_task *child)
@@ -379,6 +382,7 @@ static void run_own_children(struct plait_scope *scope, struct plait_task *self)
                 }
                 run_inline(self, child);
                 scope->pl_owed--;
+                pl_sched_tick(pl_sched_self_get());
         }
 }
 

@@ -12,6 +12,7 @@
  * the stack of a flow that ended into the cache.
  */
 #include "plait/errno.h"
+#include "sched/compact.h"
 #include "sched/worker.h"
 
 static PL_ALWAYS_INLINE void settle(struct pl_worker *worker)
@@ -31,6 +32,14 @@ static bool on_cpu(const struct plait_task *task)
         return atomic_load_explicit(&task->on_cpu, memory_order_acquire);
 }
 
+/* Whether *next*, which has not started, can start on *stack*, where another one has just ended. */
+static bool may_follow(const struct pl_worker *worker, const struct pl_stack *stack, const struct plait_task *next)
+{
+        if (PL_UNLIKELY(pl_compact_is_shared(worker, stack)))
+                return next->compact;
+        return next->stack_class == stack->class && !next->compact;
+}
+
 /* The next task for this stack, or NULL when the flow has to go: *ret_next* then says where. */
 static struct plait_task *next_on(struct pl_stack *stack, struct plait_task **ret_next)
 {
@@ -39,7 +48,9 @@ static struct plait_task *next_on(struct pl_stack *stack, struct plait_task **re
 
         worker->current = NULL;
         next = pl_sched_pick(worker);
-        if (next && !next->stack && next->stack_class == stack->class) {
+        if (next && !next->stack && may_follow(worker, stack, next)) {
+                if (PL_UNLIKELY(next->compact))
+                        pl_compact_follow(worker, next);
                 next->stack = stack;
                 stack->owner = next;
                 worker->current = next;
@@ -55,7 +66,9 @@ static PL_NO_TSAN void flow(void *pass, void *arg);
 /* Make *next* the current task; it can be switched to afterwards. */
 static void prepare(struct pl_worker *worker, struct plait_task *next)
 {
-        if (!next->stack) {
+        if (PL_UNLIKELY(next->compact)) {
+                pl_compact_enter(worker, next, flow);
+        } else if (!next->stack) {
                 struct pl_stack *stack = pl_mem_stack_get(&worker->stacks, next->stack_class);
 
                 if (PL_UNLIKELY(!stack))
@@ -72,14 +85,26 @@ static void prepare(struct pl_worker *worker, struct plait_task *next)
         atomic_store_explicit(&next->on_cpu, 1, memory_order_relaxed);
 }
 
-/* Leave for *next*, or for the scheduler's loop if that is NULL or still leaving another processor. */
-static PL_ALWAYS_INLINE void leave(struct pl_worker *worker, struct pl_context *save, struct pl_fiber *from,
+/*
+ * Whether the flow *from* can go straight to *next*: not while that is still leaving another processor, nor from the
+ * shared stack to another task that needs it.
+ */
+static PL_ALWAYS_INLINE bool can_go_to(const struct pl_worker *worker, const struct plait_task *next,
+                                       const struct pl_stack *from)
+{
+        if (!next || on_cpu(next))
+                return false;
+        return PL_LIKELY(!next->compact) || !pl_compact_is_shared(worker, from);
+}
+
+/* Leave for *next*, if that can be done directly, else for the scheduler's loop, which goes on with it. */
+static PL_ALWAYS_INLINE void leave(struct pl_worker *worker, struct pl_context *save, struct pl_stack *from,
                                    struct plait_task *next, bool final)
 {
         struct pl_context *load = &worker->root;
         struct pl_fiber *to = &worker->root_fiber;
 
-        if (next && !on_cpu(next)) {
+        if (can_go_to(worker, next, from)) {
                 prepare(worker, next);
                 load = &next->context;
                 to = &next->stack->fiber;
@@ -87,9 +112,9 @@ static PL_ALWAYS_INLINE void leave(struct pl_worker *worker, struct pl_context *
                 worker->handoff = next;
                 worker->current = NULL;
         }
-        pl_fiber_before_switch(from, to, final);
+        pl_fiber_before_switch(&from->fiber, to, final);
         worker = pl_context_switch(save, load, worker);
-        pl_fiber_after_switch(from);
+        pl_fiber_after_switch(&from->fiber);
         settle(worker);
 }
 
@@ -111,8 +136,11 @@ static PL_NO_TSAN void flow(void *pass, void *arg)
                 task = next_on(stack, &next);
         }
         worker = pl_sched_self_get();
-        worker->left_stack = stack;
-        leave(worker, &nowhere, &stack->fiber, next, true);
+        if (PL_UNLIKELY(pl_compact_is_shared(worker, stack)))
+                pl_compact_end(worker);
+        else
+                worker->left_stack = stack;
+        leave(worker, &nowhere, stack, next, true);
         __builtin_unreachable();
 }
 
@@ -120,7 +148,7 @@ void pl_sched_switch_to(struct pl_worker *worker, struct plait_task *self, struc
 {
         pl_mem_stack_check(self->stack);
         worker->left = self;
-        leave(worker, &self->context, &self->stack->fiber, next, false);
+        leave(worker, &self->context, self->stack, next, false);
 }
 
 void pl_sched_suspend(struct plait_task *self)
@@ -135,8 +163,12 @@ void pl_sched_suspend(struct plait_task *self)
 void pl_sched_resume(struct pl_worker *worker, struct plait_task *task)
 {
         while (task) {
-                while (PL_UNLIKELY(on_cpu(task)))
-                        pl_cpu_relax();
+                for (int spins = 0; PL_UNLIKELY(on_cpu(task)); spins++) {
+                        if (spins < 64)
+                                pl_cpu_relax();
+                        else
+                                sched_yield(); /* its worker has lost its processor on the way */
+                }
                 prepare(worker, task);
                 pl_fiber_before_switch(&worker->root_fiber, &task->stack->fiber, false);
                 pl_context_switch(&worker->root, &task->context, worker);
@@ -158,7 +190,8 @@ void plait_yield(void)
                 return;
         }
         uint32_t ticks = atomic_load_explicit(&worker->ticks, memory_order_relaxed) + 1;
-        if (PL_UNLIKELY(ticks % PL_SERVICE_TICKS == 0 || !pl_deque_empty(&worker->fresh) || pl_sched_the_run.migrate)) {
+        if (PL_UNLIKELY(ticks % PL_SERVICE_TICKS == 0 || !pl_deque_empty(&worker->fresh) || pl_sched_the_run.migrate ||
+                        self->compact)) {
                 pl_sched_enqueue_yielding(worker, self);
                 next = pl_sched_pick(worker);
         } else {

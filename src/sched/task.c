@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "plait/time.h"
+#include "plat/sanitizer.h"
 #include "sched/local.h"
 #include "sched/worker.h"
 
@@ -34,6 +35,7 @@ struct plait_task *pl_sched_task_new(struct pl_worker *worker, int (*fn)(void *)
         /* What is not set here is zero in a task that has ended. The wait's number goes on. */
         task->stack = NULL;
         task->flags = 0;
+        task->compact = 0;
         task->stack_class = (uint8_t)pl_sched_the_run.default_class;
         task->fn = fn;
         task->arg = arg;
@@ -49,7 +51,8 @@ int pl_sched_task_check_opts(const struct plait_task_opts *opts)
 {
         if (!opts)
                 return 0;
-        if (opts->size != sizeof *opts)
+        if (opts->size != sizeof *opts || (opts->flags & ~PLAIT_TASK_COMPACT) ||
+            ((opts->flags & PLAIT_TASK_COMPACT) && opts->stack_bytes))
                 return -EINVAL;
         int class = pl_mem_stack_class(opts->stack_bytes);
         return class < 0 ? class : 0;
@@ -77,6 +80,8 @@ int pl_sched_task_apply_opts(struct plait_task *task, const struct plait_task_op
                 return r;
         if (opts && opts->stack_bytes)
                 task->stack_class = (uint8_t)pl_mem_stack_class(opts->stack_bytes);
+        if (opts && (opts->flags & PLAIT_TASK_COMPACT) && !PL_WITH_ASAN && !PL_WITH_TSAN)
+                task->compact = 1;
         if (handle) {
                 task->flags |= PL_TASK_HANDLE;
                 task->ended = false;

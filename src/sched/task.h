@@ -17,6 +17,7 @@
 
 enum { PL_TASK_NAME_BYTES = 32 };
 
+/* Only the task itself looks at these, and who starts it. */
 enum pl_task_flag {
         PL_TASK_INLINE = 1, /* runs on the stack of the task that joins it */
         PL_TASK_HANDLE = 2, /* somebody may wait for it */
@@ -33,13 +34,18 @@ struct plait_task {
         struct pl_stack *stack;    /* NULL: it has not started */
         struct pl_list link;       /* in a run queue */
         struct plait_scope *scope; /* the innermost one that is open: what its waits obey */
-        _Atomic uint32_t on_cpu;
+        _Atomic uint8_t on_cpu;
         uint8_t flags;
         uint8_t stack_class;
-        uint8_t ended; /* guarded by lock, as are waiters */
+        uint8_t ended;   /* guarded by lock, as are waiters */
+        uint8_t compact; /* whether it runs on its worker's shared stack (compact.h) */
+        uint16_t worker; /* of a compact task: where it runs */
 
         int (*fn)(void *arg);
-        void *arg;
+        union {
+                void *arg;           /* until it starts */
+                struct saved *saved; /* of a compact task that has: its frames, while they are not on the stack */
+        };
         struct plait_scope *home; /* the scope it was started in */
 
         struct pl_wait wait;

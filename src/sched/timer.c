@@ -32,6 +32,7 @@ void pl_timers_init(struct pl_timers *wheel, int64_t now_ns)
         for (int level = 0; level < PL_TIMER_LEVELS; level++)
                 for (int slot = 0; slot < PL_TIMER_SLOTS; slot++)
                         pl_list_init(&wheel->slots[level][slot]);
+        pl_list_init(&wheel->due);
 }
 
 /* Put *timer* where it belongs as seen from now_tick; one that is past goes to the next tick. */
@@ -64,15 +65,16 @@ static void unplace(struct pl_timers *wheel, struct pl_timer *timer)
         struct pl_list *neighbour = timer->link.next;
 
         pl_list_remove(&timer->link);
-        if (!pl_list_empty(neighbour))
+        if (!pl_list_empty(neighbour) || neighbour == &wheel->due)
                 return;
         size_t index = (size_t)(neighbour - &wheel->slots[0][0]);
         wheel->occupied[index / PL_TIMER_SLOTS] &= ~(UINT64_C(1) << (index % PL_TIMER_SLOTS));
 }
 
+/* NULL without the lock: due() has been called, and what it and fire() wrote before is to be seen. */
 bool pl_timers_remove(struct pl_timer *timer)
 {
-        struct pl_timers *wheel = atomic_load_explicit(&timer->wheel, memory_order_relaxed);
+        struct pl_timers *wheel = atomic_load_explicit(&timer->wheel, memory_order_acquire);
 
         if (!wheel)
                 return false;
@@ -130,7 +132,7 @@ static int64_t next_look(const struct pl_timers *wheel)
 }
 
 /* Come to the slot: its timers move down, or on the lowest level are due. */
-static void enter_slot(struct pl_timers *wheel, unsigned level, unsigned slot, struct pl_list *firing)
+static void enter_slot(struct pl_timers *wheel, unsigned level, unsigned slot)
 {
         struct pl_list *head = &wheel->slots[level][slot];
         struct pl_list *link;
@@ -139,39 +141,64 @@ static void enter_slot(struct pl_timers *wheel, unsigned level, unsigned slot, s
         while ((link = pl_list_pop_front(head))) {
                 struct pl_timer *timer = PL_CONTAINER_OF(link, struct pl_timer, link);
 
-                if (tick_of(timer->deadline_ns) > wheel->now_tick) {
+                if (tick_of(timer->deadline_ns) > wheel->now_tick)
                         place(wheel, timer);
-                        continue;
-                }
-                bool fires = timer->kind->due(timer);
-                if (fires)
-                        pl_list_push_back(firing, &timer->link);
-                atomic_store_explicit(&timer->wheel, NULL, memory_order_relaxed);
+                else
+                        pl_list_push_back(&wheel->due, link);
         }
 }
 
-void pl_timers_fire(struct pl_timers *wheel, int64_t now_ns)
+static void advance(struct pl_timers *wheel, uint64_t now_tick)
 {
-        uint64_t now_tick = (uint64_t)now_ns >> TICK_SHIFT;
-        struct pl_list firing;
-        struct pl_list *link;
         unsigned level, slot;
         uint64_t start;
 
-        pl_list_init(&firing);
-        pl_lock_acquire(&wheel->lock);
         while (earliest(wheel, &level, &slot, &start) && start <= now_tick) {
                 wheel->now_tick = start;
-                enter_slot(wheel, level, slot, &firing);
+                enter_slot(wheel, level, slot);
         }
         if (now_tick > wheel->now_tick)
                 wheel->now_tick = now_tick;
         atomic_store_explicit(&wheel->next_ns, next_look(wheel), memory_order_relaxed);
+}
+
+/* Under the lock: call due() for the first one that is due, which is set no more then. *ret_timer* NULL: it declined.
+ */
+static bool take_due(struct pl_timers *wheel, struct pl_timer **ret_timer)
+{
+        struct pl_list *link = pl_list_pop_front(&wheel->due);
+
+        if (!link)
+                return false;
+        struct pl_timer *timer = PL_CONTAINER_OF(link, struct pl_timer, link);
+        *ret_timer = timer->kind->due(timer) ? timer : NULL;
+        /* Whoever finds this set no more may go on at once and use the timer for something else. */
+        atomic_store_explicit(&timer->wheel, NULL, memory_order_release);
+        return true;
+}
+
+void pl_timers_fire(struct pl_timers *wheel, int64_t now_ns)
+{
+        struct pl_timer *timer;
+        struct pl_list firing;
+        struct pl_list *link;
+
+        pl_list_init(&firing);
+        pl_lock_acquire(&wheel->lock);
+        advance(wheel, (uint64_t)now_ns >> TICK_SHIFT);
+        while (take_due(wheel, &timer)) {
+                if (timer && timer->kind->one_by_one) {
+                        pl_lock_release(&wheel->lock);
+                        timer->kind->fire(timer);
+                        pl_lock_acquire(&wheel->lock);
+                } else if (timer) {
+                        pl_list_push_back(&firing, &timer->link);
+                }
+        }
         pl_lock_release(&wheel->lock);
 
         while ((link = pl_list_pop_front(&firing))) {
-                struct pl_timer *timer = PL_CONTAINER_OF(link, struct pl_timer, link);
-
+                timer = PL_CONTAINER_OF(link, struct pl_timer, link);
                 timer->kind->fire(timer);
         }
 }

@@ -25,9 +25,11 @@ struct pl_timer;
 struct pl_timers;
 
 struct pl_timer_kind {
-        /* The time has come. Short, takes no lock. True: call fire() once the wheel's lock is released. */
+        /* The time has come, and the timer is set no more. Short, takes no lock. True: call fire() without the lock. */
         bool (*due)(struct pl_timer *timer);
         void (*fire)(struct pl_timer *timer);
+        /* Whether fire() may remove other timers: then it is called before due() of the next. */
+        bool one_by_one;
 };
 
 /* Zero when it is not set. */
@@ -35,7 +37,8 @@ struct pl_timer {
         struct pl_list link;
         int64_t deadline_ns;
         const struct pl_timer_kind *kind;
-        struct pl_timers *_Atomic wheel; /* where it is set; NULL: nowhere, or about to fire. Written under its lock */
+        struct pl_timers
+                *_Atomic wheel; /* where it is set; NULL: nowhere, or due() has been called. Written under its lock */
 };
 
 struct pl_timers {
@@ -44,6 +47,7 @@ struct pl_timers {
         uint64_t now_tick;       /* all ticks up to this one have been fired */
         uint64_t occupied[PL_TIMER_LEVELS];
         struct pl_list slots[PL_TIMER_LEVELS][PL_TIMER_SLOTS];
+        struct pl_list due; /* their time has come; still set */
 };
 
 void pl_timers_init(struct pl_timers *wheel, int64_t now_ns);

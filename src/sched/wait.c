@@ -2,6 +2,7 @@
 #include "sched/wait.h"
 
 #include "plait/time.h"
+#include "sched/compact.h"
 #include "sched/worker.h"
 
 static __thread struct pl_wait thread_wait;
@@ -37,6 +38,7 @@ struct pl_wait *pl_sched_wait_begin(enum pl_wait_cause cause, const void *object
         wait->cause = cause;
         wait->object = object;
         wait->node.wait = wait;
+        wait->node.slot = NULL;
         atomic_store_explicit(&wait->state, with_state(word, PL_WAIT_BEGUN), memory_order_relaxed);
         return wait;
 }
@@ -132,6 +134,8 @@ int pl_sched_wait_finish(struct pl_wait *wait, int64_t deadline_ns, unsigned fla
 
         if (!task)
                 return finish_thread(wait, deadline_ns);
+        if (PL_UNLIKELY(task->compact))
+                pl_compact_check(task, flags);
         if (!(flags & PL_WAIT_UNINTERRUPTIBLE) && open_to_interruption(wait, &deadline_ns) < 0 &&
             resolve(wait, PL_WAIT_CANCELED))
                 return result(wait);
@@ -176,23 +180,20 @@ int plait_cancelled(void)
         return pl_sched_wait_check();
 }
 
+/* Nobody knows of this wait, so a time-out is what it is for, unless a scope's deadline comes first. */
 int plait_sleep(int64_t deadline_ns)
 {
-        if (deadline_ns <= pl_plat_now_ns())
-                return 0;
-
         int64_t scope_deadline_ns = deadline_ns;
-        struct pl_wait *wait = pl_sched_wait_begin(PL_WAIT_SLEEP, NULL);
+        struct pl_wait *wait = own_wait();
 
-        /* Nobody knows of this wait, so a time-out is what it is for, unless a scope's deadline comes first. */
-        if (wait->task) {
-                int r = pl_sched_scope_enter_wait(wait->task, &scope_deadline_ns);
-
-                if (r < 0) {
-                        pl_sched_wait_abandon(wait);
-                        return r;
-                }
-        }
+        if (wait->task && pl_sched_scope_enter_wait(wait->task, &scope_deadline_ns) < 0)
+                return -ECANCELED;
+        int64_t now_ns = pl_plat_now_ns();
+        if (scope_deadline_ns < deadline_ns && scope_deadline_ns <= now_ns)
+                return -ETIMEDOUT;
+        if (deadline_ns <= now_ns)
+                return 0;
+        wait = pl_sched_wait_begin(PL_WAIT_SLEEP, NULL);
         int r = pl_sched_wait_finish(wait, deadline_ns, 0);
         return r == -ETIMEDOUT && scope_deadline_ns >= deadline_ns ? 0 : r;
 }

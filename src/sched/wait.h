@@ -79,7 +79,10 @@ struct pl_wait {
         struct pl_wait_node node;
 };
 
-enum { PL_WAIT_UNINTERRUPTIBLE = 1 }; /* scopes and their deadlines do not end it; deadline_ns does */
+enum pl_wait_flag {
+        PL_WAIT_UNINTERRUPTIBLE = 1, /* scopes and their deadlines do not end it; deadline_ns does */
+        PL_WAIT_LENDS = 2,           /* others use memory on the flow's stack meanwhile: not for compact tasks */
+};
 
 /* The calling flow's wait, claimable from now on. Nothing may block between this and wait_finish(). */
 struct pl_wait *pl_sched_wait_begin(enum pl_wait_cause cause, const void *object);

@@ -48,6 +48,7 @@ struct pl_worker {
         struct pl_context root;      /* the scheduler's loop, on the thread's own stack */
         struct pl_fiber root_fiber;
         struct pl_stack_cache stacks;
+        struct pl_compact *compact; /* NULL until a compact task runs here */
         uint64_t random;
         uint64_t last_service; /* in ticks of the processor's counter */
         struct pl_poller *poller;
@@ -56,6 +57,7 @@ struct pl_worker {
         bool looking;        /* inside the poller or the timers: who is woken there goes to the back */
         unsigned next_stage; /* enum pl_idle_stage to park in */
         int64_t nap_ns;
+        int64_t announced_ns;          /* since when it has been, but for looks in between, in PL_IDLE_ANNOUNCED */
         struct pl_sighting *sightings; /* of each worker */
         unsigned watched;              /* whom it looked after last */
         struct pl_thread thread;
@@ -67,6 +69,7 @@ struct pl_worker {
         _Atomic uint32_t idle;                  /* enum pl_idle_stage; written under idle_lock */
         struct pl_list parked_link;
         struct pl_runq ready;
+        struct pl_runq bound;  /* compact tasks that can go on; they are not stolen */
         struct pl_deque fresh; /* tasks and forks that have not started */
         struct pl_timers timers;
 };
@@ -93,6 +96,7 @@ struct pl_run {
 
         /* Tasks made runnable by threads that are no workers. */
         PL_LINE_ALIGNED struct pl_runq injector;
+        _Atomic uint32_t n_injecting; /* such threads that are at it; the run does not end under them */
 };
 
 extern struct pl_run pl_sched_the_run;
@@ -115,6 +119,9 @@ void pl_sched_switch_to(struct pl_worker *worker, struct plait_task *self, struc
 
 /* The next task from this worker's own queues; NULL: none. May fire timers and look at the poller. */
 struct plait_task *pl_sched_pick(struct pl_worker *worker);
+
+/* A task has been run without pick(): now and then, do what that does besides. */
+void pl_sched_tick(struct pl_worker *worker);
 
 /* The next task from anywhere, parking until there is one; NULL: the run is over. Only from the scheduler's loop. */
 struct plait_task *pl_sched_find(struct pl_worker *worker);
@@ -141,6 +148,7 @@ void pl_sched_wake_any(void);
 /* After queueing work where the owner or a nap will find it. */
 static inline void pl_sched_offer(void)
 {
+        atomic_signal_fence(memory_order_seq_cst); /* the compiler is not to look first and queue then */
         if (PL_UNLIKELY(atomic_load_explicit(&pl_sched_the_run.n_idle, memory_order_relaxed)))
                 pl_sched_wake_one();
 }
