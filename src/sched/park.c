@@ -104,7 +104,7 @@ static bool work_in_sight(struct pl_run *run, const struct pl_worker *worker)
             atomic_load(&run->stopping))
                 return true;
         for (unsigned i = 0; i < run->n_workers; i++)
-                if (!pl_deque_empty(&run->workers[i].fresh) || pl_runq_count(&run->workers[i].ready) > 1)
+                if (!pl_deque_empty(&run->workers[i].fresh))
                         return true;
         return false;
 }

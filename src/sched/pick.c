@@ -7,9 +7,9 @@
  * it looks at the timers, the poller and the injector.
  *
  * A worker without work takes it from others: the oldest of the tasks that have not started, or half of those that can
- * go on. It leaves a single task that can go on where it is, unless that worker has run nothing else since the thief
- * last looked: most often it will be run in a moment where its data are, but it must not be stranded behind a task
- * that computes.
+ * go on. The latter it leaves where they are if they will all have been run there within STEAL_AFTER_NS, judged by how
+ * many tasks that worker has run since the thief last looked: their data are there, and where each task takes a few
+ * microseconds, a second processor costs more than it helps.
  *
  * Nothing takes a processor away from a task that computes. But what else its worker has to do is done by the others:
  * each looks after one of them whenever it looks at its own timers and poller, and serves the timers, the poller and
@@ -20,6 +20,9 @@
 enum {
         SERVICE_US = 50,
         STEAL_MOST = 64,
+        STEAL_AFTER_NS = 500 * 1000,
+        SIGHTING_NS = 50 * 1000,
+        SIGHTING_MOST_NS = 20 * 1000 * 1000,
         INJECTED_MOST = 32,
         STUCK_NS = 2 * 1000 * 1000,
 };
@@ -178,14 +181,23 @@ static uint64_t next_random(struct pl_worker *worker)
 /* How many of *victim*'s tasks that can go on are to be had. */
 static uint32_t stealable(struct pl_worker *worker, struct pl_worker *victim)
 {
+        struct pl_sighting *seen = &worker->sightings[victim->index];
         uint32_t n = pl_runq_count(&victim->ready);
-        uint32_t ticks = atomic_load_explicit(&victim->ticks, memory_order_relaxed);
-        bool stuck = worker->sightings[victim->index].thief_ticks == ticks;
 
-        worker->sightings[victim->index].thief_ticks = ticks;
-        if (n <= 1)
-                return stuck ? n : 0;
-        return n / 2 < STEAL_MOST ? n / 2 : STEAL_MOST;
+        if (!n)
+                return 0;
+        int64_t now_ns = pl_plat_now_ns();
+        uint32_t ticks = atomic_load_explicit(&victim->ticks, memory_order_relaxed);
+        int64_t ran = (int64_t)(ticks - seen->thief_ticks);
+        int64_t since_ns = now_ns - seen->thief_ns;
+
+        if (since_ns < SIGHTING_NS)
+                return 0; /* too short to judge by */
+        seen->thief_ticks = ticks;
+        seen->thief_ns = now_ns;
+        if (since_ns > SIGHTING_MOST_NS || (int64_t)n * since_ns < ran * STEAL_AFTER_NS)
+                return 0;
+        return n / 2 < STEAL_MOST ? (n + 1) / 2 : STEAL_MOST;
 }
 
 static struct plait_task *steal_from(struct pl_worker *worker, struct pl_worker *victim)

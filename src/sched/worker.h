@@ -31,7 +31,8 @@ enum pl_idle_stage {
 
 /* What one worker remembers of another. */
 struct pl_sighting {
-        uint32_t thief_ticks; /* its tick count when this one last looked for work there */
+        uint32_t thief_ticks; /* its tick count when this one last looked for work there, */
+        int64_t thief_ns;     /* and when that was */
         uint32_t ticks;       /* its tick count when this one last looked after it ... */
         int64_t since_ns;     /* ... and since when it has been that */
 };
