@@ -1,0 +1,57 @@
+"""plait demo: its table, its JSON, and that it tells what it measured.
+
+usage: test_demo.py PLAIT SOURCE
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+from tap import case, check, main
+
+PLAIT = sys.argv[1]
+# Where the code is slowed down by a sanitizer or a debugging mode, the figures mean nothing.
+SLOW = bool(os.environ.get("ASAN_OPTIONS") or os.environ.get("TSAN_OPTIONS") or os.environ.get("PLAIT_DEBUG"))
+
+
+def demo(*args):
+    return subprocess.run([PLAIT, "demo", *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, timeout=300, check=False)
+
+
+@case
+def json_has_the_figures_of_the_contract():
+    done = demo("--json")
+    check(done.returncode == 0 and done.stderr == "", done.stderr)
+    data = json.loads(done.stdout)
+    check((data["schema"], data["pages"], data["latency_ms"]) == (1, 160, 50), str(data))
+    check([way["name"] for way in data["io"]] == ["sequential", "threads-5", "threads-160", "tasks"], str(data))
+    for way in data["io"]:
+        check(set(way) == {"name", "wall_s", "cpu_s", "peak_rss_bytes", "speedup"}, str(way))
+        check(way["cpu_s"] > 0 and way["peak_rss_bytes"] > 1 << 20, str(way))
+    ways = {way["name"]: way for way in data["io"]}
+    check(ways["sequential"]["wall_s"] >= 160 * 0.05, "the pages came too early")
+    check(ways["threads-5"]["wall_s"] >= 32 * 0.05 and ways["tasks"]["wall_s"] >= 0.05, "the pages came too early")
+    if not SLOW:
+        check(ways["tasks"]["speedup"] > 20, str(data))
+
+
+@case
+def table_and_sentence_tell_the_same():
+    done = demo()
+    check(done.returncode == 0, done.stderr)
+    for way in ("one after the other", "5 threads", "160 threads", "160 tasks"):
+        check(re.search(rf"^{way}\s+\S+ \S+\s+\S+ \S+\s+\S+x\s+\S+ MB$", done.stdout, re.M), f"{way}: {done.stdout}")
+    fast = float(re.search(r"^160 tasks .* (\S+)x", done.stdout, re.M).group(1))
+    told = float(re.search(r"were (\d+) times as fast", done.stdout).group(1))
+    check(abs(fast - told) <= 1, done.stdout)
+
+
+@case
+def wrong_usage_exits_with_2():
+    check(demo("argument").returncode == 2 and demo("--nonsense").returncode == 2, "exit code")
+
+
+main()

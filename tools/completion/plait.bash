@@ -1,0 +1,41 @@
+# Completion of plait's command line for bash.
+_plait() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]-}
+    local options=
+    COMPREPLY=()
+
+    if [ "$COMP_CWORD" -eq 1 ]; then
+        mapfile -t COMPREPLY < <(compgen -W 'fetch demo help --help --version' -- "$cur")
+        return
+    fi
+    case $command in
+    help)
+        [ "$COMP_CWORD" -eq 2 ] && mapfile -t COMPREPLY < <(compgen -W 'fetch demo' -- "$cur")
+        return
+        ;;
+    fetch)
+        case $prev in
+        -i | --input | --cacert)
+            compopt -o filenames
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            return
+            ;;
+        -o | --output)
+            compopt -o filenames
+            mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+            return
+            ;;
+        -j | --jobs | --per-host | --rate | --timeout | --connect-timeout | --stall-timeout | --retries | \
+            --max-redirects | -H | --header | -A | --user-agent | -x | --proxy)
+            return
+            ;;
+        esac
+        options='--input --output --resume --sync --jobs --per-host --rate --timeout --connect-timeout
+            --stall-timeout --retries --max-redirects --header --user-agent --proxy --cacert --insecure --http1.1
+            --http2 --raw --accept-unmarked-end --json --quiet --help --usage --version'
+        ;;
+    demo) options='--json --help --usage --version' ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
+}
+complete -F _plait plait

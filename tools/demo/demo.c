@@ -1,0 +1,220 @@
+/*
+ * `plait demo`: the same pages, downloaded in several ways, and what each took.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <plait/base.h>
+
+#include "command.h"
+#include "demo/page.h"
+#include "demo/part.h"
+#include "demo/site.h"
+#include "demo/strategy.h"
+#include "term/json.h"
+#include "term/table.h"
+#include "term/terminal.h"
+#include "term/text.h"
+
+enum key {
+        KEY_JSON = 256,
+        KEY_PART,
+        KEY_PORT,
+};
+
+struct options {
+        bool json;
+        const char *part; /* this process is only a part: the site or a strategy */
+        unsigned port;
+};
+
+static const struct argp_option known[] = {
+        {"json", KEY_JSON, NULL, 0, "One JSON document in place of the table", 0},
+        {"part", KEY_PART, "NAME", OPTION_HIDDEN, NULL, 0},
+        {"port", KEY_PORT, "PORT", OPTION_HIDDEN, NULL, 0},
+        {0},
+};
+
+static const char doc[] = "Download 160 pages that take 50 ms each from a small site on this machine: one after the "
+                          "other, with 5 threads, "
+                          "with 160 threads, and with tasks. It takes some ten seconds."
+                          "\v"
+                          "Examples:\n"
+                          "  plait demo\n"
+                          "  plait demo --json\n"
+                          "\n"
+                          "Exit status: 0 all well, 1 something failed, 2 wrong usage. plait-demo(1) tells all.";
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+        struct options *options = state->input;
+
+        switch (key) {
+        case KEY_JSON: options->json = true; break;
+        case KEY_PART: options->part = arg; break;
+        case KEY_PORT: options->port = (unsigned)strtoul(arg, NULL, 10); break;
+        case ARGP_KEY_ARG: argp_error(state, "it takes no arguments, but there is '%s'", arg); break;
+        default: return ARGP_ERR_UNKNOWN;
+        }
+        return 0;
+}
+
+static int fail(const char *what, int r)
+{
+        fprintf(stderr, "plait demo: cannot %s: %s\n", what, strerrordesc_np(-r));
+        return EXIT_FAILED;
+}
+
+static int measure(const struct strategy *strategy, unsigned port, struct measure *ret)
+{
+        struct part part;
+        char line[128];
+
+        int r = part_start(&part, strategy->name, port);
+        if (r < 0)
+                return fail("start a process", r);
+        r = part_read(&part, line, sizeof line);
+        int code = part_end(&part);
+        if (code == EXIT_OK && (r < 0 || strategy_parse(line, ret) < 0))
+                return fail("read what it took", -EPROTO);
+        return code;
+}
+
+static int measure_all(unsigned port, struct measure *measures)
+{
+        bool live = terminal_is_live(STDERR_FILENO);
+
+        for (size_t i = 0; i < STRATEGIES; i++) {
+                if (live)
+                        fprintf(stderr, "\r\033[K%d pages, %s ...", PAGES, strategies[i].what);
+                int code = measure(&strategies[i], port, &measures[i]);
+                if (live)
+                        fputs("\r\033[K", stderr);
+                if (code != EXIT_OK)
+                        return code;
+        }
+        return EXIT_OK;
+}
+
+static double speedup(const struct measure *measures, size_t i)
+{
+        return measures[i].wall_s > 0 ? measures[0].wall_s / measures[i].wall_s : 0;
+}
+
+static void print_json(const struct measure *measures)
+{
+        struct json json = {0};
+
+        json_open(&json, NULL, '{');
+        json_integer(&json, "schema", 1);
+        json_integer(&json, "pages", PAGES);
+        json_integer(&json, "latency_ms", LATENCY_MS);
+        json_open(&json, "io", '[');
+        for (size_t i = 0; i < STRATEGIES; i++) {
+                json_open(&json, NULL, '{');
+                json_string(&json, "name", strategies[i].name);
+                json_number(&json, "wall_s", measures[i].wall_s);
+                json_number(&json, "cpu_s", measures[i].cpu_s);
+                json_integer(&json, "peak_rss_bytes", measures[i].peak_rss_bytes);
+                json_number(&json, "speedup", speedup(measures, i));
+                json_close(&json, '}');
+        }
+        json_close(&json, ']');
+        json_close(&json, '}');
+        json_newline(&json);
+        fwrite(json.text, 1, json.bytes, stdout);
+        json_done(&json);
+}
+
+/* "40 % less" than *other*, "1.5 times the" or "as much": what *mine* is beside it. */
+static const char *compare(double mine, double other, const char *of, char *buffer, size_t size)
+{
+        double ratio = other > 0 ? mine / other : 1;
+
+        if (ratio < 0.97)
+                snprintf(buffer, size, "%.0f %% less %s", (1 - ratio) * 100, of);
+        else if (ratio <= 1.03)
+                snprintf(buffer, size, "as much %s", of);
+        else
+                snprintf(buffer, size, "%.0f %% more %s", (ratio - 1) * 100, of);
+        return buffer;
+}
+
+static void print_sentence(const struct measure *measures)
+{
+        const struct measure *threads = &measures[2];
+        const struct measure *tasks = &measures[3];
+        char cpu[64];
+        char memory[64];
+
+        printf("\nTasks waited for all pages at once and were %.0f times as fast as one page after the other;\n"
+               "they took %s and %s than 160 threads, which were %.0f times as fast.\n",
+               speedup(measures, 3), compare(tasks->cpu_s, threads->cpu_s, "processor time", cpu, sizeof cpu),
+               compare((double)tasks->peak_rss_bytes, (double)threads->peak_rss_bytes, "memory", memory, sizeof memory),
+               speedup(measures, 2));
+}
+
+static void print_table(const struct measure *measures)
+{
+        struct table table = {.columns = 5, .right = {false, true, true, true, true}};
+        char text[32];
+
+        table_row(&table);
+        table_cell(&table, 0, "strategy");
+        table_cell(&table, 1, "wall time");
+        table_cell(&table, 2, "CPU time");
+        table_cell(&table, 3, "speed-up");
+        table_cell(&table, 4, "peak memory");
+        for (size_t i = 0; i < STRATEGIES; i++) {
+                table_row(&table);
+                table_cell(&table, 0, "%s", strategies[i].what);
+                table_cell(&table, 1, "%s", text_seconds(measures[i].wall_s, text, sizeof text));
+                table_cell(&table, 2, "%s", text_seconds(measures[i].cpu_s, text, sizeof text));
+                table_cell(&table, 3, "%.1fx", speedup(measures, i));
+                table_cell(&table, 4, "%s", text_bytes((double)measures[i].peak_rss_bytes, text, sizeof text));
+        }
+        printf("%d pages from a site on this machine, %d ms each\n\n", PAGES, LATENCY_MS);
+        table_print(&table, stdout, terminal_has_color(STDOUT_FILENO));
+        print_sentence(measures);
+}
+
+static int demonstrate(bool json)
+{
+        struct measure measures[STRATEGIES];
+        struct part site;
+        char line[32];
+
+        int r = part_start(&site, "site", 0);
+        if (r < 0)
+                return fail("start the site", r);
+        r = part_read(&site, line, sizeof line);
+        int code = r < 0 ? fail("start the site", r) : measure_all((unsigned)strtoul(line, NULL, 10), measures);
+        part_end(&site);
+        if (code != EXIT_OK)
+                return code;
+        if (json)
+                print_json(measures);
+        else
+                print_table(measures);
+        return EXIT_OK;
+}
+
+int demo_main(int argc, char **argv)
+{
+        static const struct argp argp = {.options = known, .parser = parse, .doc = doc};
+        struct options options = {.json = false};
+
+        argp_err_exit_status = EXIT_USAGE;
+        argp_program_version = "plait " PLAIT_VERSION;
+        argp_parse(&argp, argc, argv, 0, NULL, &options);
+        if (!options.part)
+                return demonstrate(options.json);
+        if (strcmp(options.part, "site") == 0)
+                return site_serve();
+        return strategy_run(options.part, options.port);
+}

@@ -1,0 +1,37 @@
+/*
+ * The folder that files are saved in. Files are made under a hidden temporary name and renamed when they are whole;
+ * nothing in the folder is followed, and no name has a '/' in it, so nothing outside is reached.
+ */
+#ifndef FETCH_FOLDER_H
+#define FETCH_FOLDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define TEMP_SIZE 64
+
+struct folder {
+        const char *path;
+        int fd;
+        uint64_t temps; /* how many temporary files were made: the next one's number */
+};
+
+/* Opens the folder, which is made if it is missing. Returns 0 or a negative errno. */
+int folder_open(struct folder *folder, const char *path);
+void folder_close(struct folder *folder);
+
+/* Makes a new file and writes its temporary name to *temp*. Returns its descriptor or a negative errno. Any thread. */
+int folder_create(struct folder *folder, char temp[TEMP_SIZE]);
+
+/* Gives a file its final name, in place of a file that has it. */
+int folder_commit(struct folder *folder, const char *temp, const char *name);
+
+void folder_discard(struct folder *folder, const char *temp);
+
+/* Whether there is a regular file *name* of *bytes* bytes. */
+bool folder_has(struct folder *folder, const char *name, uint64_t bytes);
+
+/* Removes temporary files that killed runs left. Only while no other run uses the folder. */
+void folder_sweep(struct folder *folder);
+
+#endif

@@ -1,0 +1,117 @@
+/*
+ * The command plait: finds the command that was asked for and runs it.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <plait/base.h>
+
+#include "command.h"
+
+static const struct command commands[] = {
+        {"fetch", "download URLs, all at once", fetch_main},
+        {"demo", "show what tasks are good for, on a small site of its own", demo_main},
+};
+
+#define COMMANDS (sizeof commands / sizeof *commands)
+
+static const struct command *find(const char *name)
+{
+        for (size_t i = 0; i < COMMANDS; i++)
+                if (strcmp(commands[i].name, name) == 0)
+                        return &commands[i];
+        return NULL;
+}
+
+static void show_help(FILE *to)
+{
+        fputs("Usage: plait COMMAND [OPTION...]\n"
+              "Concurrent jobs, done fast and reported clearly.\n"
+              "\n"
+              "Commands:\n",
+              to);
+        for (size_t i = 0; i < COMMANDS; i++)
+                fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].purpose);
+        fputs("\n"
+              "Options:\n"
+              "  --help     show this\n"
+              "  --version  show the version\n"
+              "\n"
+              "`plait COMMAND --help`, or `plait help COMMAND`, explains a command; plait-COMMAND(1) tells all.\n"
+              "\n"
+              "Examples:\n"
+              "  plait fetch -o pages https://example.org/ https://example.net/\n"
+              "  plait fetch -i urls.txt -o pages --resume\n"
+              "  plait demo\n",
+              to);
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+        char name[32];
+
+        snprintf(name, sizeof name, "plait %s", command->name);
+        argv[0] = name;
+        return command->main(argc, argv);
+}
+
+/* A name that is close to a command's: the same first letter is close enough among so few. */
+static int unknown(const char *name)
+{
+        fprintf(stderr, "plait: there is no command '%s'", name);
+        for (size_t i = 0; i < COMMANDS; i++)
+                if (name[0] == commands[i].name[0])
+                        fprintf(stderr, "; did you mean '%s'?", commands[i].name);
+        fputs("\nplait: `plait --help` lists the commands\n", stderr);
+        return EXIT_USAGE;
+}
+
+static int help(int argc, char **argv)
+{
+        char option[] = "--help";
+        char *args[] = {argv[0], option, NULL};
+
+        if (argc < 2) {
+                show_help(stdout);
+                return EXIT_OK;
+        }
+        const struct command *command = find(argv[1]);
+        return command ? run(command, 2, args) : unknown(argv[1]);
+}
+
+static int choose(int argc, char **argv)
+{
+        if (argc < 2) {
+                fputs("plait: no command was given\n", stderr);
+                show_help(stderr);
+                return EXIT_USAGE;
+        }
+        if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "-?") == 0) {
+                show_help(stdout);
+                return EXIT_OK;
+        }
+        if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+                printf("plait %s\n", plait_version());
+                return EXIT_OK;
+        }
+        if (strcmp(argv[1], "help") == 0)
+                return help(argc - 1, argv + 1);
+        if (argv[1][0] == '-') {
+                fprintf(stderr, "plait: there is no option '%s' before the command\n", argv[1]);
+                return EXIT_USAGE;
+        }
+        const struct command *command = find(argv[1]);
+        return command ? run(command, argc - 1, argv + 1) : unknown(argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+        signal(SIGPIPE, SIG_IGN); /* writing to a closed pipe is an error like any other, and reported as one */
+        int code = choose(argc, argv);
+        if (fflush(stdout) != 0 && code == EXIT_OK) {
+                fputs("plait: standard output was closed before all was written\n", stderr);
+                code = EXIT_FAILED;
+        }
+        return code;
+}
