@@ -312,6 +312,7 @@ PLAIT_API void plait_response_done(struct plait_response *response);
 
 /**
  * A problem's name, for logs and machines.
+ * @param problem  as in plait_response.problem
  * @return a static string such as "refused" or "first-byte-timeout"; "ok" for PLAIT_HTTP_OK
  *
  * Threads: any. Suspends: never. Cancellation: not affected. Since: 0.1.

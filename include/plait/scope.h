@@ -82,8 +82,10 @@ struct plait_scope {
         /** @endcond */
 };
 
+/* clang-format off */
 /** A closed scope without deadline or shield. */
 #define PLAIT_SCOPE_INIT {0}
+/* clang-format on */
 
 /**
  * Open a scope: from here to the join, the caller's waits are inside it. plait_scope_go() and plait_scope_start() open

@@ -55,18 +55,19 @@ PLAIT_BEGIN_DECLS
 struct plait_task;
 
 /**
- * For plait_task_opts.flags: the task shares a stack with other compact tasks of its worker. While it waits, what it has
- * on the stack is moved elsewhere: a waiting task takes some 700 bytes instead of some 4,400. For tasks that exist in
- * millions and mostly wait. The rules:
- *   - While it waits, nobody else may use a pointer to its local variables. So an item that it sends to or receives from
- *     a channel, or an object that it waits for, must not be a local variable. Buffers of plait_read() and its kin may.
- *   - It can wait for time, locks, events, channels, tasks, sockets and pipes, but not call what runs in another thread
- *     or task: plait_blocking(), names, regular files, HTTP, plait_wait_fd() or plait_poll(). Both rules are
+ * For plait_task_opts.flags: the task shares a stack with other compact tasks of its worker. While it waits, what it
+ * has on the stack is moved elsewhere: a waiting task takes some 700 bytes instead of some 4,400. For tasks that exist
+ * in millions and mostly wait. The rules:
+ *   - While it waits, nobody else may use a pointer to its local variables. So an item that it sends to or receives
+ *     from a channel, or an object that it waits for, must not be a local variable. Buffers of plait_read() and its
+ *     kin may.
+ *   - It can wait for time, locks, events, channels, tasks, sockets and pipes, but not call what runs in another
+ *     thread or task: plait_blocking(), names, regular files, HTTP, plait_wait_fd() or plait_poll(). Both rules are
  *     checked where the library can: breaking them ends the program with a message.
  *   - It cannot open scopes (-EINVAL); it can start tasks in a scope that is open. plait_fork_join() and
  *     plait_parallel_for() work, on one worker.
- *   - It stays on the worker that it started on; a task that computes there holds it up. Its stack has the run's default
- *     size, *stack_bytes* must be 0.
+ *   - It stays on the worker that it started on; a task that computes there holds it up. Its stack has the run's
+ *     default size, *stack_bytes* must be 0.
  */
 #define PLAIT_TASK_COMPACT 1U
 

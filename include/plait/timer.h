@@ -59,8 +59,10 @@ struct plait_timer {
         /** @endcond */
 };
 
+/* clang-format off */
 /** A timer that is not set. */
 #define PLAIT_TIMER_INIT {0}
+/* clang-format on */
 
 /**
  * Set a timer: *fn* is called once, at *deadline_ns* or up to 16 us later, or later still if all workers are busy.
