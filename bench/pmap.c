@@ -107,9 +107,9 @@ static double row_error(const double *a, const double *b, size_t n, size_t row)
 static uint64_t inverse(uint64_t number, size_t n)
 {
         double *a = malloc(2 * n * n * sizeof *a);
-        double *b = a + n * n;
 
         bench_must(a ? 0 : -ENOMEM, "matrix");
+        double *b = a + n * n;
         fill(a, n, number);
         invert(a, b, n);
         fill(a, n, number);
