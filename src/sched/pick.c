@@ -20,6 +20,9 @@
 enum {
         SERVICE_US = 50,
         STEAL_MOST = 64,
+        WORTH_US = 1,
+        SPIN_MOST_US = 8,
+        PAUSE_MOST_US = 100,
         STEAL_AFTER_NS = 500 * 1000,
         SIGHTING_NS = 50 * 1000,
         SIGHTING_MOST_NS = 20 * 1000 * 1000,
@@ -236,6 +239,37 @@ static struct plait_task *steal(struct pl_worker *worker)
         return NULL;
 }
 
+/*
+ * What was stolen last was hardly worth it: hold back. A thief that comes back at once for each tiny task takes the
+ * cache lines that the tasks' starter works on, and makes it several times slower than it would be alone.
+ */
+static void hold_back(struct pl_worker *worker)
+{
+        struct pl_run *run = &pl_sched_the_run;
+        uint64_t now = pl_plat_ticks();
+
+        if (now - worker->stolen_at > WORTH_US * run->ticks_per_us) {
+                worker->pause_us = 0;
+                return;
+        }
+        worker->pause_us = worker->pause_us * 2 < PAUSE_MOST_US ? worker->pause_us * 2 + 1 : PAUSE_MOST_US;
+        if (worker->pause_us > SPIN_MOST_US) {
+                run->poller->wait(worker->poller, pl_plat_now_ns() + worker->pause_us * 1000);
+                return;
+        }
+        while (pl_plat_ticks() - now < worker->pause_us * run->ticks_per_us)
+                pl_cpu_relax();
+}
+
+static struct plait_task *steal_in_time(struct pl_worker *worker)
+{
+        hold_back(worker);
+        struct plait_task *task = steal(worker);
+        if (task)
+                worker->stolen_at = pl_plat_ticks();
+        return task;
+}
+
 struct plait_task *pl_sched_find(struct pl_worker *worker)
 {
         struct plait_task *task;
@@ -247,7 +281,7 @@ struct plait_task *pl_sched_find(struct pl_worker *worker)
                         task = pl_sched_pick(worker);
                 }
                 if (!task)
-                        task = steal(worker);
+                        task = steal_in_time(worker);
                 if (task) {
                         pl_sched_stop_searching(worker);
                         return task;

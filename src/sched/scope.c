@@ -6,6 +6,8 @@
  * pl_pending, in steps of two: a task that somebody else started adds, a task that ends elsewhere subtracts, so that
  * the sum of both is the number of tasks alive. When the owner has to wait, it moves what is owed to pl_pending and
  * adds 1, which says so; whoever brings pl_pending to exactly 1 ends the wait, and touches the scope no more.
+ * A worker that runs one task of a scope after the other tells the scope of their ends all at once, before it runs
+ * anything else: the scope cannot end before its last task anyway, and one contended operation does for many tasks.
  *
  * Cancelling. A scope has lists of the tasks and scopes in it that a cancellation must reach: tasks that have waited at
  * least once, and scopes with such tasks in them. A task that never waits is on no list; it has nothing to interrupt.
@@ -21,6 +23,10 @@
 #include "sched/worker.h"
 
 enum { CLOSED, OPEN };
+
+enum {
+        TURN_US = 100, /* how long children run inline while other tasks could go on */
+};
 
 enum {
         ONE_TASK = 2,
@@ -332,13 +338,27 @@ void pl_sched_scope_ending(struct plait_task *task, int result)
                 cancel_with(scope, result);
 }
 
-void pl_sched_scope_ended(struct plait_scope *scope)
+/* If they were the last, its owner goes on and the scope is gone. */
+void pl_sched_scope_tell_ended(struct pl_worker *worker)
 {
+        struct plait_scope *scope = worker->ended_in;
         struct plait_task *owner = scope->pl_owner;
+        int64_t ended = worker->ended;
 
-        if (__atomic_sub_fetch(&scope->pl_pending, ONE_TASK, __ATOMIC_ACQ_REL) == OWNER_WAITS &&
+        worker->ended_in = NULL;
+        worker->ended = 0;
+        if (__atomic_sub_fetch(&scope->pl_pending, ended * ONE_TASK, __ATOMIC_ACQ_REL) == OWNER_WAITS &&
             pl_sched_wake_claim(&owner->wait))
                 pl_sched_wake_ready(&owner->wait);
+}
+
+void pl_sched_scope_ended(struct pl_worker *worker, struct plait_scope *scope)
+{
+        if (worker->ended_in != scope) {
+                pl_sched_scope_tell(worker);
+                worker->ended_in = scope;
+        }
+        worker->ended++;
 }
 
 /* Half of a stack like the child's must be left: running on top of each other, tasks share what one would have. */
@@ -364,13 +384,28 @@ static void run_inline(struct plait_task *self, struct plait_task *child)
         worker->current = self;
 }
 
-/* Run children that nobody has started, as long as they are next in line and nothing else waits here. */
+/*
+ * Whether it is another task's turn. Not each time that one could go on: the owner would be suspended, its children get
+ * stacks of their own, each would make an owner able to go on when it ends, and nothing would run inline ever after.
+ */
+static bool turn_is_over(struct pl_worker *worker)
+{
+        if (PL_LIKELY(!pl_runq_count(&worker->ready)))
+                return false;
+        uint64_t now = pl_plat_ticks();
+        if (now - worker->turn_began < TURN_US * pl_sched_the_run.ticks_per_us)
+                return false;
+        worker->turn_began = now;
+        return true;
+}
+
+/* Run children that nobody has started, as long as they are next in line. */
 static void run_own_children(struct plait_scope *scope, struct plait_task *self)
 {
         while (scope->pl_owed) {
                 struct pl_worker *worker = pl_sched_self_get();
 
-                if (pl_deque_empty(&worker->fresh) || pl_runq_count(&worker->ready))
+                if (pl_deque_empty(&worker->fresh) || turn_is_over(worker))
                         return;
                 void *work = pl_deque_pop(&worker->fresh);
                 if (!work)

@@ -48,7 +48,10 @@ static struct plait_task *next_on(struct pl_stack *stack, struct plait_task **re
 
         worker->current = NULL;
         next = pl_sched_pick(worker);
-        if (next && !next->stack && may_follow(worker, stack, next)) {
+        bool follows = next && !next->stack && may_follow(worker, stack, next);
+        if (!follows || next->home != worker->ended_in)
+                pl_sched_scope_tell(worker);
+        if (follows) {
                 if (PL_UNLIKELY(next->compact))
                         pl_compact_follow(worker, next);
                 next->stack = stack;
@@ -132,7 +135,7 @@ static PL_NO_TSAN void flow(void *pass, void *arg)
                 struct plait_scope *home = task->home;
 
                 pl_sched_task_end(task, task->fn(task->arg));
-                pl_sched_scope_ended(home);
+                pl_sched_scope_ended(pl_sched_self_get(), home);
                 task = next_on(stack, &next);
         }
         worker = pl_sched_self_get();
@@ -147,6 +150,7 @@ static PL_NO_TSAN void flow(void *pass, void *arg)
 void pl_sched_switch_to(struct pl_worker *worker, struct plait_task *self, struct plait_task *next)
 {
         pl_mem_stack_check(self->stack);
+        pl_sched_scope_tell(worker);
         worker->left = self;
         leave(worker, &self->context, self->stack, next, false);
 }

@@ -80,7 +80,7 @@ int pl_sched_task_apply_opts(struct plait_task *task, const struct plait_task_op
                 return r;
         if (opts && opts->stack_bytes)
                 task->stack_class = (uint8_t)pl_mem_stack_class(opts->stack_bytes);
-        if (opts && (opts->flags & PLAIT_TASK_COMPACT) && !PL_WITH_ASAN && !PL_WITH_TSAN)
+        if (opts && (opts->flags & PLAIT_TASK_COMPACT) && !PL_WITH_SANITIZER)
                 task->compact = 1;
         if (handle) {
                 task->flags |= PL_TASK_HANDLE;

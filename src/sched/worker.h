@@ -39,19 +39,22 @@ struct pl_sighting {
 
 struct pl_worker {
         /* The owner's. */
-        struct plait_task *current;  /* NULL: the scheduler's own loop */
-        struct plait_task *left;     /* who was switched away from, until its on_cpu is cleared */
-        struct pl_stack *left_stack; /* whose flow ended in this switch */
-        void *calling;               /* the timer whose function it is in */
-        struct plait_task *handoff;  /* picked while it was still on another processor */
-        uint32_t front_wakes;        /* wake-ups that went to the front since one went to the back */
-        uint64_t next_id, end_id;    /* task numbers it may give out */
-        struct pl_context root;      /* the scheduler's loop, on the thread's own stack */
+        struct plait_task *current;   /* NULL: the scheduler's own loop */
+        struct plait_task *left;      /* who was switched away from, until its on_cpu is cleared */
+        struct pl_stack *left_stack;  /* whose flow ended in this switch */
+        void *calling;                /* the timer whose function it is in */
+        struct plait_task *handoff;   /* picked while it was still on another processor */
+        uint32_t front_wakes;         /* wake-ups that went to the front since one went to the back */
+        struct plait_scope *ended_in; /* tasks of this scope have ended here ... */
+        int64_t ended;                /* ... which it has not been told yet: so many */
+        uint64_t next_id, end_id;     /* task numbers it may give out */
+        struct pl_context root;       /* the scheduler's loop, on the thread's own stack */
         struct pl_fiber root_fiber;
         struct pl_stack_cache stacks;
         struct pl_compact *compact; /* NULL until a compact task runs here */
         uint64_t random;
-        uint64_t last_service; /* in ticks of the processor's counter */
+        uint64_t last_service; /* in ticks of the counter, as are those below */
+        uint64_t turn_began;   /* when a joining task last made way for others */
         struct pl_poller *poller;
         unsigned index;
         bool searching;      /* awake to look for work; counted in n_searching */
@@ -61,6 +64,8 @@ struct pl_worker {
         int64_t announced_ns;          /* since when it has been, but for looks in between, in PL_IDLE_ANNOUNCED */
         struct pl_sighting *sightings; /* of each worker */
         unsigned watched;              /* whom it looked after last */
+        uint64_t stolen_at;            /* when it last stole */
+        uint32_t pause_us;             /* how long it waits before it steals again */
         struct pl_thread thread;
         struct pl_overflow_thread overflow;
         struct pl_slab_cache tasks;
@@ -201,7 +206,17 @@ static inline int pl_sched_scope_enter_wait(struct plait_task *task, int64_t *de
 /* *task* ends with *result*: take it off its scope's list, and cancel the scope if it failed. */
 void pl_sched_scope_ending(struct plait_task *task, int result);
 
-/* A task of *scope* has ended; if it was the last one, its owner goes on and the scope is gone. */
-void pl_sched_scope_ended(struct plait_scope *scope);
+/*
+ * A task of *scope* has ended on this worker. The scope is told at once, or together with others of its tasks that run
+ * here right afterwards: before this worker runs anything else, pl_sched_scope_tell() must be called.
+ */
+void pl_sched_scope_ended(struct pl_worker *worker, struct plait_scope *scope);
+void pl_sched_scope_tell_ended(struct pl_worker *worker);
+
+static inline void pl_sched_scope_tell(struct pl_worker *worker)
+{
+        if (PL_UNLIKELY(worker->ended_in != NULL))
+                pl_sched_scope_tell_ended(worker);
+}
 
 #endif
