@@ -24,7 +24,7 @@ enum {
         GUARD_BYTES = 20 * 1024, /* five pages of 4 KiB: with any even number of pages for the stack, an odd stride */
         COLOURS = 16,
         COLOUR_STEP = 5, /* neighbours in one cache set are not neighbours in memory */
-#if PL_WITH_ASAN || PL_WITH_TSAN
+#if PL_WITH_SANITIZER
         STACK_SCALE = 4,       /* instrumented frames are bigger */
         SLAB_BYTES = 16 << 20, /* LeakSanitizer reads all of it */
 #else

@@ -1,4 +1,4 @@
-/* Which sanitizers this build has: PL_WITH_ASAN and PL_WITH_TSAN, 0 or 1. */
+/* Which sanitizers this build has: PL_WITH_ASAN, PL_WITH_TSAN, and PL_WITH_SANITIZER for any of them, 0 or 1. */
 #ifndef PL_PLAT_SANITIZER_H
 #define PL_PLAT_SANITIZER_H
 
@@ -18,6 +18,12 @@
 #define PL_WITH_TSAN 1
 #else
 #define PL_WITH_TSAN 0
+#endif
+
+#if PL_WITH_ASAN || PL_WITH_TSAN
+#define PL_WITH_SANITIZER 1
+#else
+#define PL_WITH_SANITIZER 0
 #endif
 
 /*

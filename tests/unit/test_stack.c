@@ -517,7 +517,7 @@ TEST(thread_gives_its_signal_stack_back)
         CHECK_SYS(sigaltstack(NULL, &now));
         CHECK(!(now.ss_flags & SS_DISABLE));
         pl_mem_overflow_thread_done(&thread);
-        if (!PL_WITH_ASAN && !PL_WITH_TSAN) { /* which bring one of their own */
+        if (!PL_WITH_SANITIZER) { /* those bring one of their own */
                 CHECK_SYS(sigaltstack(NULL, &now));
                 CHECK(now.ss_flags & SS_DISABLE);
         }
