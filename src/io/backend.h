@@ -27,11 +27,11 @@ enum pl_io_arming {
 /* Why a descriptor is disarmed. */
 enum pl_io_reason {
         PL_IO_REPLACE, /* it is armed anew, or soon forgotten; late reports are ignored by their number */
-        PL_IO_FORGET,  /* nobody waits any more: the sooner the poller lets go of it, the better */
-        PL_IO_UNWATCH, /* as PL_IO_FORGET without hurry, but the descriptor stays open, and would be reported for ever
-                        */
-        PL_IO_DETACH,  /* others will use the descriptor: nothing of the poller may be left on it */
-        PL_IO_CLOSE,   /* it will be closed: nothing may keep the file open. May suspend, as DETACH */
+        PL_IO_FORGET,  /* nobody waits any more, and it may be closed at any time, without a word: nothing of the
+                          poller's may keep the file open. May suspend */
+        PL_IO_UNWATCH, /* it stays open, and would be reported for ever; there is no hurry */
+        PL_IO_DETACH,  /* others will use the descriptor: nothing of the poller may be left on it. May suspend */
+        PL_IO_CLOSE,   /* it will be closed: nothing may keep the file open. May suspend */
 };
 
 /*
@@ -51,7 +51,7 @@ struct pl_io_backend {
         /* 0 or -errno; *again*: it was armed here before, or still is. Where not shared, the owner calls. */
         int (*arm)(struct pl_poller *poller, int fd, uint32_t seq, enum pl_io_arming arming, unsigned events,
                    bool again);
-        /* Stop reports about arming *seq*. Any thread; suspends only for PL_IO_DETACH and PL_IO_CLOSE, unlocked. */
+        /* Stop reports about arming *seq*. Any thread; those that may suspend are called without the lock. */
         void (*disarm)(struct pl_poller *poller, int fd, uint32_t seq, enum pl_io_reason reason);
 };
 

@@ -242,15 +242,30 @@ void pl_io_fd_report(uint64_t tag, unsigned events, bool last)
         wake(&woken);
 }
 
-void pl_io_fd_unqueue(struct pl_io_fd *entry, int fd, struct pl_wait_node *node)
+void pl_io_fd_unqueue(struct pl_io_fd *entry, struct pl_wait_node *node)
 {
         pl_io_fd_lock(entry);
-        if (pl_list_linked(&node->link)) {
+        if (pl_list_linked(&node->link))
                 pl_list_remove(&node->link);
-                if (entry->arming == PL_IO_ONCE && pl_list_empty(&entry->waiters))
-                        pl_io_fd_disarm(entry, fd, PL_IO_FORGET);
+        pl_lock_release(&entry->lock);
+}
+
+void pl_io_fd_let_go(struct pl_io_fd *entry, int fd)
+{
+        struct pl_poller *poller = NULL;
+
+        pl_io_fd_lock(entry);
+
+        uint32_t seq = entry->seq;
+
+        if (entry->arming == PL_IO_ONCE && pl_list_empty(&entry->waiters)) {
+                if (pl_io_fd_armed(entry))
+                        poller = entry->poller;
+                unarmed(entry);
         }
         pl_lock_release(&entry->lock);
+        if (poller)
+                poller->backend->disarm(poller, fd, seq, PL_IO_FORGET);
 }
 
 int pl_io_fd_own(int fd, unsigned flags)
@@ -340,7 +355,7 @@ int pl_io_fd_wait(struct pl_io_fd *entry, int fd, unsigned event, int64_t deadli
         pl_lock_release(&entry->lock);
         r = pl_sched_wait_finish(wait, deadline_ns, 0);
         if (r < 0)
-                pl_io_fd_unqueue(entry, fd, &wait->node);
+                pl_io_fd_unqueue(entry, &wait->node);
         else if (slot_of(&wait->node) & PL_IO_SLOT_CLOSED)
                 r = -EBADF;
         return r;

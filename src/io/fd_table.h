@@ -91,8 +91,14 @@ void pl_io_fd_disarm(struct pl_io_fd *entry, int fd, enum pl_io_reason reason) P
 void pl_io_fd_queue(struct pl_io_fd *entry, struct pl_wait_node *node, struct pl_wait *wait, unsigned slot)
         PL_REQUIRES(entry->lock);
 
-/* Take a node out if it is still queued; disarm what nobody waits for. Takes the lock. */
-void pl_io_fd_unqueue(struct pl_io_fd *entry, int fd, struct pl_wait_node *node);
+/* Take a node out if it is still queued. Takes the lock. */
+void pl_io_fd_unqueue(struct pl_io_fd *entry, struct pl_wait_node *node);
+
+/*
+ * After a wait for a foreign descriptor: if nobody else waits, disarm it, so that its owner's close() closes the file.
+ * Takes the lock; may suspend, so none of the caller's nodes may be queued any more.
+ */
+void pl_io_fd_let_go(struct pl_io_fd *entry, int fd);
 
 /*
  * In a task: wait until an owned descriptor may be read from (*event* POLLIN) or written to (POLLOUT). 0, -EBADF (it is

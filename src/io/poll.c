@@ -90,7 +90,10 @@ static void stand_down(struct pl_wait_node *nodes, struct pollfd *fds, size_t co
 {
         for (size_t i = 0; i < count; i++)
                 if (fds[i].fd >= 0)
-                        pl_io_fd_unqueue(pl_io_fd_peek(fds[i].fd), fds[i].fd, &nodes[i]);
+                        pl_io_fd_unqueue(pl_io_fd_peek(fds[i].fd), &nodes[i]);
+        for (size_t i = 0; i < count; i++)
+                if (fds[i].fd >= 0)
+                        pl_io_fd_let_go(pl_io_fd_peek(fds[i].fd), fds[i].fd);
 }
 
 /* How many were closed while waiting; those get POLLNVAL, and the others nothing. */

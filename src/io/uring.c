@@ -120,7 +120,8 @@ static void take_back_now(struct uring_poller *poller, uint64_t tag)
         enter_kernel(poller);
 }
 
-static void send_mail(struct pl_poller *poller, struct mail *mail)
+/* False: the ring is gone, and its requests with it. */
+static bool send_mail(struct pl_poller *poller, struct mail *mail)
 {
         pl_lock_acquire(&poller->lock);
 
@@ -132,13 +133,7 @@ static void send_mail(struct pl_poller *poller, struct mail *mail)
                 pl_io_poller_notify(poller);
         }
         pl_lock_release(&poller->lock);
-        if (open)
-                return;
-        /* The ring is gone, and its requests with it. */
-        if (!mail->wait)
-                free(mail);
-        else if (pl_sched_wake_claim(mail->wait))
-                pl_sched_wake_ready(mail->wait);
+        return open;
 }
 
 static void read_mail(struct uring_poller *poller)
@@ -175,17 +170,21 @@ static void disarm_elsewhere(struct pl_poller *poller, uint64_t tag, enum pl_io_
 {
         struct mail own = {.tag = tag};
 
-        if (reason != PL_IO_DETACH && reason != PL_IO_CLOSE) {
+        if (reason == PL_IO_REPLACE || reason == PL_IO_UNWATCH) {
                 struct mail *mail = malloc(sizeof *mail);
 
                 if (!mail)
                         return; /* the request stays until its event comes, which is ignored */
                 *mail = own;
-                send_mail(poller, mail);
+                if (!send_mail(poller, mail))
+                        free(mail);
                 return;
         }
         own.wait = pl_sched_wait_begin(reason == PL_IO_CLOSE ? PL_WAIT_FD_READ : PL_WAIT_FD_WRITE, poller);
-        send_mail(poller, &own);
+        if (!send_mail(poller, &own)) {
+                pl_sched_wait_abandon(own.wait);
+                return;
+        }
 
         int r = pl_sched_wait_finish(own.wait, PL_PLAT_NEVER, PL_WAIT_UNINTERRUPTIBLE | PL_WAIT_LENDS);
 
