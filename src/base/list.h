@@ -61,7 +61,9 @@ static inline struct pl_list *pl_list_pop_front(struct pl_list *head)
 
         if (link == head)
                 return NULL;
-        pl_list_remove(link);
+        head->next = link->next;
+        link->next->prev = head;
+        pl_list_init(link);
         return link;
 }
 

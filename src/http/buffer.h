@@ -22,7 +22,7 @@ PL_WARN_UNUSED static inline int pl_http_buffer_reserve(struct pl_http_buffer *b
         size_t capacity = buffer->capacity * 2;
         char *data;
 
-        if (needed <= buffer->capacity)
+        if (buffer->data && needed <= buffer->capacity)
                 return 0;
         if (capacity < needed)
                 capacity = needed;

@@ -47,6 +47,6 @@ enum { PL_HTTP_ORDER_ADD = 1, PL_HTTP_ORDER_CONTINUE = 2, PL_HTTP_ORDER_REMOVE =
 void pl_http_driver_order(struct pl_http_driver *driver, struct pl_http_transfer *transfer, unsigned order);
 
 /* The body of a driver's task; returns when the run ends. driver.c starts it, loop.c is it. */
-int pl_http_driver_loop(void *driver);
+int pl_http_driver_loop(void *arg);
 
 #endif

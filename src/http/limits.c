@@ -38,8 +38,8 @@ static struct pl_http_limit *find(struct pl_http_limits *limits, const struct pl
         return *place;
 }
 
-/* Keep *limit*'s place among the turns, and its existence, in accord with its state. */
-static void settle(struct pl_http_limits *limits, struct pl_http_limit *limit)
+/* Keep *limit*'s place among the turns in accord with its state. */
+static void settle_turn(struct pl_http_limits *limits, struct pl_http_limit *limit)
 {
         bool may_go = !pl_list_empty(&limit->waiters) && limit->active < limits->per_origin;
 
@@ -47,6 +47,12 @@ static void settle(struct pl_http_limits *limits, struct pl_http_limit *limit)
                 pl_list_push_back(&limits->turns, &limit->turn);
         if (!may_go)
                 pl_list_remove(&limit->turn);
+}
+
+/* The same, and its existence. */
+static void settle(struct pl_http_limits *limits, struct pl_http_limit *limit)
+{
+        settle_turn(limits, limit);
         if (!limit->active && pl_list_empty(&limit->waiters)) {
                 struct pl_http_limit **place = place_of(limits, &limit->origin);
 
@@ -102,7 +108,7 @@ int pl_http_limits_enter(struct pl_http_limits *limits, const struct pl_http_ori
         wait = pl_sched_wait_begin(PL_WAIT_HTTP, limits);
         wait->node.wait = wait;
         pl_list_push_back(&limit->waiters, &wait->node.link);
-        settle(limits, limit);
+        settle_turn(limits, limit);
         pl_lock_release(&limits->lock);
         r = pl_sched_wait_finish(wait, deadline_ns, PL_WAIT_LENDS);
         if (r >= 0) {

@@ -44,8 +44,8 @@ PL_WARN_UNUSED int pl_http_sockets_want(struct pl_http_sockets *sockets, curl_so
 /* Which sockets are ready, at most *n* of them; never blocks. */
 size_t pl_http_sockets_ready(struct pl_http_sockets *sockets, struct pl_http_ready *ready, size_t n);
 
-/* For CURLOPT_OPENSOCKETFUNCTION and CURLOPT_CLOSESOCKETFUNCTION; their data is the sockets, or NULL outside tasks. */
-curl_socket_t pl_http_socket_open(void *sockets, curlsocktype purpose, struct curl_sockaddr *address);
-int pl_http_socket_close(void *sockets, curl_socket_t fd);
+/* For CURLOPT_OPENSOCKETFUNCTION and CURLOPT_CLOSESOCKETFUNCTION; *data* is the sockets, or NULL outside tasks. */
+curl_socket_t pl_http_socket_open(void *data, curlsocktype purpose, struct curl_sockaddr *address);
+int pl_http_socket_close(void *data, curl_socket_t fd);
 
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -30,13 +31,18 @@ static _Atomic long mprotect_left; /* how many PROT_NONE guards may still be mad
 static long mprotect_budget(void)
 {
         FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
-        long maps = 65530;
+        char text[32] = "";
 
         if (file) {
-                if (fscanf(file, "%ld", &maps) != 1)
-                        maps = 65530;
+                if (!fgets(text, sizeof text, file))
+                        text[0] = '\0';
                 fclose(file);
         }
+
+        long maps = strtol(text, NULL, 10);
+
+        if (maps <= 0)
+                maps = 65530;
         return maps > 2 * MAPS_LEFT_FREE ? (maps - MAPS_LEFT_FREE) / 2 : maps / 4;
 }
 

@@ -23,9 +23,8 @@ void pl_sync_wake_all(struct pl_spin *lock, struct pl_list *all) PL_NO_LOCK_CHEC
         for (;;) {
                 /* Not without one to keep the object in being, however many claims are lost. */
                 for (int i = 0; !pl_list_empty(all) && (i < PL_SYNC_BATCH || !claimed.first); i++) {
-                        struct pl_wait_node *node = pl_sync_node_of(all->next);
+                        struct pl_wait_node *node = pl_sync_node_of(pl_list_pop_front(all));
 
-                        pl_list_remove(&node->link);
                         node->link.next = NULL;
                         if (pl_sched_wake_claim(node->wait)) {
                                 node->slot = NULL;
