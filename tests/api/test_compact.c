@@ -220,7 +220,7 @@ TEST(what_a_compact_task_cannot_do_is_refused, .run = in_task)
 }
 
 /* With a sanitizer they are ordinary tasks, which may do all this. */
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !TEST_WITH_ASAN && !TEST_WITH_TSAN
 static int lend(void *channel)
 {
         uint64_t item;

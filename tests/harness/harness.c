@@ -23,18 +23,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#ifndef __has_feature
-#define __has_feature(x) 0
-#endif
-#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+#if TEST_WITH_TSAN
 #define SANITIZER_SLOWNESS 6
-#elif defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#elif TEST_WITH_ASAN
 #define SANITIZER_SLOWNESS 3
 #else
 #define SANITIZER_SLOWNESS 1
 #endif
 
-#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+#if TEST_WITH_TSAN
 /* At its end every process waits a second by default, for threads that may yet race: that is each case here. */
 const char *__tsan_default_options(void);
 const char *__tsan_default_options(void)

@@ -21,6 +21,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Which sanitizers this build has. */
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#define TEST_WITH_ASAN 1
+#else
+#define TEST_WITH_ASAN 0
+#endif
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+#define TEST_WITH_TSAN 1
+#else
+#define TEST_WITH_TSAN 0
+#endif
+
 struct test_case {
         const char *name;
         const char *file;
