@@ -1,5 +1,6 @@
 """The harness for tests that are Python scripts: each function marked @case is one, reported in TAP 13."""
 
+import atexit
 import os
 import subprocess
 import sys
@@ -53,4 +54,6 @@ def main():
             for line in text.splitlines():
                 print("#", line)
         sys.stdout.flush()
+    # Threads that still run would hold up an ordinary end; what was registered for it is done all the same.
+    atexit._run_exitfuncs()  # pylint: disable=protected-access
     os._exit(1 if failed else 0)

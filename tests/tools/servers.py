@@ -128,7 +128,7 @@ http {{ access_log off; {temps} keepalive_requests 1000000; server {{
 """)
         # nginx takes over a socket that listens already, as when it is upgraded: no port is raced for.
         self.process = subprocess.Popen(["nginx", "-c", config], pass_fds=[listener.fileno()], stdin=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL, env={**os.environ, "NGINX": f"{listener.fileno()};"})
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "NGINX": f"{listener.fileno()};"})
         listener.close()
         atexit.register(self.stop)
 

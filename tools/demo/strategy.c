@@ -179,8 +179,8 @@ static uint64_t peak_rss_bytes(void)
         uint64_t kib = 0;
 
         while (status && fgets(line, sizeof line, status))
-                if (sscanf(line, "VmHWM: %" SCNu64 " kB", &kib) == 1)
-                        break;
+                if (strncmp(line, "VmHWM:", 6) == 0)
+                        kib = strtoull(line + 6, NULL, 10);
         if (status)
                 fclose(status);
         return kib * 1024;
@@ -214,9 +214,12 @@ int strategy_run(const char *name, unsigned site_port)
 
 int strategy_parse(const char *text, struct measure *ret)
 {
-        struct measure measure;
+        char *end = NULL;
+        struct measure measure = {.wall_s = strtod(text, &end)};
 
-        if (sscanf(text, "%lf %lf %" SCNu64, &measure.wall_s, &measure.cpu_s, &measure.peak_rss_bytes) != 3)
+        measure.cpu_s = strtod(end, &end);
+        measure.peak_rss_bytes = strtoull(end, &end, 10);
+        if (*end != '\n' || measure.peak_rss_bytes == 0)
                 return -EINVAL;
         *ret = measure;
         return 0;

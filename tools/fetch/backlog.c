@@ -200,6 +200,8 @@ int backlog_pop(struct backlog *backlog, struct spill *spill, void *item)
                         return r;
         }
         struct chunk *head = backlog->head;
+        if (!head)
+                return -EIO; /* the count says that there is something */
         memcpy(&size, head->data + head->begin, sizeof size);
         memcpy(item, head->data + head->begin + sizeof size, size);
         head->begin += (uint32_t)sizeof size + size;

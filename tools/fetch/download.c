@@ -21,8 +21,9 @@
 
 #define BUFFER_BYTES 65536
 #define BUFFER_FIRST 2048
-#define ERROR_BODY_MAX 262144 /* of an error page, so that its connection can be used again; longer ones are cut off \
-                               */
+#define ERROR_BODY_MAX                                                                                \
+        262144 /* of an error page, so that its connection can be used again; longer ones are cut off \
+                */
 
 /* A downloading task and its attempt at a URL. */
 struct download {

@@ -233,13 +233,14 @@ static int prepare(struct fetch *fetch)
 }
 
 /* Says how the run ended, and returns the exit code. */
-static int conclude(struct fetch *fetch, int ran, int signal_number)
+static int conclude(struct fetch *fetch, int ran)
 {
         struct report *report = &fetch->report;
         int r = report_summary(report);
 
         if (r < 0)
                 fetch_give_up(fetch, "write to standard output", r);
+        int signal_number = signals_stop(&fetch->signals); /* not before the summary: nobody may want to read it */
         const char *resume = fetch->journal.fd >= 0
                                      ? "; what was saved is safe: run it again with --resume for the rest"
                                      : "";
@@ -270,8 +271,9 @@ int fetch_main(int argc, char **argv)
                 fetch.seed = (uint64_t)plait_now_ns() ^ (uint64_t)getpid() << 32;
                 int r = signals_start(&fetch.signals);
                 if (r == 0)
-                        r = plait_run(app, &fetch, &run);
-                code = conclude(&fetch, r, signals_stop(&fetch.signals));
+                        code = conclude(&fetch, plait_run(app, &fetch, &run));
+                else
+                        code = complain("start", "a thread", r, "end other programs, or raise the limits");
                 dispatch_done(&fetch.dispatch);
                 report_done(&fetch.report);
         } else {

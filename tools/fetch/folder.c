@@ -23,7 +23,7 @@ int folder_open(struct folder *folder, const char *path)
         int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
                 return -errno;
-        *folder = (struct folder){.path = path, .fd = fd};
+        *folder = (struct folder){.path = path, .fd = fd, .pid = getpid()};
         return 0;
 }
 
@@ -39,7 +39,8 @@ int folder_create(struct folder *folder, char temp[TEMP_SIZE])
         for (int i = 0; i < CLASHES_MAX; i++) {
                 uint64_t number = __atomic_fetch_add(&folder->temps, 1, __ATOMIC_RELAXED);
 
-                snprintf(temp, TEMP_SIZE, NAME_HIDDEN "-%ld-%llu" TEMP_END, (long)getpid(), (unsigned long long)number);
+                snprintf(temp, TEMP_SIZE, NAME_HIDDEN "-%ld-%llu" TEMP_END, (long)folder->pid,
+                         (unsigned long long)number);
                 int fd = openat(folder->fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
                 if (fd >= 0)
                         return fd;

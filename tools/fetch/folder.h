@@ -7,12 +7,14 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define TEMP_SIZE 64
 
 struct folder {
         const char *path;
         int fd;
+        pid_t pid;      /* of this process: part of temporary names */
         uint64_t temps; /* how many temporary files were made: the next one's number */
 };
 

@@ -18,7 +18,8 @@ static size_t hash(const char *name)
 static int grow(struct dispatch *dispatch)
 {
         size_t room = dispatch->host_room ? dispatch->host_room * 2 : 64;
-        struct dispatch_host **hosts = calloc(room, sizeof *hosts);
+        struct dispatch_host **hosts = calloc(
+                room, sizeof(struct dispatch_host *)); // NOLINT(bugprone-sizeof-expression): pointers
 
         if (!hosts)
                 return -1;

@@ -45,22 +45,35 @@ struct line {
         const char *url; /* in the text */
 };
 
+/* Reads a number and the blank behind it; NULL if there is none. */
+static char *take_number(char *text, int base, uint64_t *ret)
+{
+        char *end = NULL;
+
+        *ret = text ? strtoull(text, &end, base) : 0;
+        return text && end > text && *end == ' ' ? end + 1 : NULL;
+}
+
 /* Takes a line (without its newline, with a NUL) apart; false if it is damaged. */
 static bool parse(char *text, struct line *ret)
 {
         uint64_t sum = 0;
-        int rest = 0;
-        int url = 0;
+        uint64_t status = 0;
 
-        if (sscanf(text, "v1 %16" SCNx64 " %n", &sum, &rest) != 1 || rest == 0)
+        if (strncmp(text, "v1 ", 3) != 0)
                 return false;
-        if (sum != sum_of(text + rest, strlen(text + rest)))
+        char *rest = take_number(text + 3, 16, &sum);
+        if (!rest || sum != sum_of(rest, strlen(rest)))
                 return false;
-        /* NAME_SIZE is 160 */
-        if (sscanf(text + rest, "%d %" SCNu64 " %159s %n", &ret->entry.status, &ret->entry.bytes, ret->name, &url) != 3)
+        char *name = take_number(take_number(rest, 10, &status), 10, &ret->entry.bytes);
+        size_t bytes = name ? strcspn(name, " ") : 0;
+        if (bytes == 0 || bytes >= sizeof ret->name || name[bytes] != ' ' || !name[bytes + 1])
                 return false;
-        ret->url = text + rest + url;
-        return url > 0 && *ret->url;
+        ret->entry.status = (int)status;
+        memcpy(ret->name, name, bytes);
+        ret->name[bytes] = 0;
+        ret->url = name + bytes + 1;
+        return true;
 }
 
 static int put(struct journal *journal, uint64_t key, uint64_t offset)

@@ -142,8 +142,10 @@ static void add_header(struct options *options, const char *line, struct argp_st
         if (!colon || colon == line || strpbrk(line, "\r\n"))
                 argp_error(state, "--header takes 'Name: value', not '%s'", line);
         const char **grown = realloc(options->headers, (options->header_count + 2) * sizeof *grown);
-        if (!grown)
+        if (!grown) {
                 argp_failure(state, 1, ENOMEM, "there is no memory for the headers");
+                return;
+        }
         options->headers = grown;
         grown[options->header_count++] = line;
         grown[options->header_count] = NULL;

@@ -159,6 +159,7 @@ void report_message(struct report *report, const char *format, ...)
         progress_clear(&report->progress);
         va_start(args, format);
         fputs("plait fetch: ", stderr);
+        // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): clang 14 does not see va_start() here
         vfprintf(stderr, format, args);
         fputs("\n", stderr);
         va_end(args);
