@@ -90,7 +90,7 @@ PLAIT_API void plait_yield(void);
 
 /**
  * Wait until *deadline_ns*.
- * @param deadline_ns  see plait/time.h; one that has passed returns at once
+ * @param deadline_ns  see plait/time.h; with one that has passed it only yields
  * @return 0 when the time has come, or, even if it has,
  *   - -ECANCELED  the scope was cancelled
  *   - -ETIMEDOUT  a scope's deadline came first

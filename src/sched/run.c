@@ -182,6 +182,8 @@ static void run_worker(struct pl_worker *worker)
                 pl_sched_self_set(NULL);
         }
         meet(&control.n_down);
+        while (atomic_load_explicit(&pl_sched_the_run.n_injecting, memory_order_acquire))
+                sched_yield(); /* the thread that made the last task go on is still about to notify somebody */
         if (r == 0)
                 worker_close(worker);
 }
@@ -318,8 +320,6 @@ static int run_all(const struct plait_run_opts *opts, const struct pl_poller_ops
                 pl_mem_overflow_uninstall();
         }
         run->id = 0;
-        while (atomic_load_explicit(&run->n_injecting, memory_order_acquire))
-                sched_yield();
         free_workers(run);
         for (int64_t when_ns = pl_plat_now_ns(); when_ns != PL_PLAT_NEVER;)
                 when_ns = pl_mem_trim(when_ns); /* as if time passed */

@@ -191,8 +191,10 @@ int plait_sleep(int64_t deadline_ns)
         int64_t now_ns = pl_plat_now_ns();
         if (scope_deadline_ns < deadline_ns && scope_deadline_ns <= now_ns)
                 return -ETIMEDOUT;
-        if (deadline_ns <= now_ns)
+        if (deadline_ns <= now_ns) {
+                plait_yield(); /* who is behind his schedule is not to keep others from running */
                 return 0;
+        }
         wait = pl_sched_wait_begin(PL_WAIT_SLEEP, NULL);
         int r = pl_sched_wait_finish(wait, deadline_ns, 0);
         return r == -ETIMEDOUT && scope_deadline_ns >= deadline_ns ? 0 : r;
