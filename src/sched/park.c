@@ -8,11 +8,11 @@
  * - A worker that has just run out of work naps first (PL_IDLE_LIGHT, NAP_NS, doubling up to NAP_MOST_NS as long as it
  *   finds nothing when it looks). It cannot be woken for ordinary work then, so a pair of tasks that exchange messages
  *   does not pay for a wake-up each time, only for one per nap.
- * - Then it announces itself (n_idle). From then on whoever queues work wakes it. Queueing costs no fence: that a
- *   worker saw n_idle == 0 just before the announcement, and its work was not yet visible to the sleeper, is made
- *   good by one more look after ANNOUNCED_NS, long after any store has become visible. Then it sleeps until it is
- *   woken, looking after the others every WATCH_NS as long as one of them works (see pick.c): in a process where
- * nothing happens, nothing wakes up.
+ * - Then it announces itself (n_idle): from then on whoever queues work wakes it. Queueing costs no fence, so a worker
+ *   may read n_idle == 0 just before the announcement while what it queued is not yet visible to the sleeper. That is
+ *   made good by the next look: as long as another worker is awake, a sleeper looks around every WATCH_NS (it looks
+ *   after those that are held up, too, see pick.c); the last one awake finds what it queued itself. Once all sleep,
+ *   nobody looks: in a process where nothing happens, nothing wakes up.
  *
  * Work from threads that are no workers is not come across by anybody who is awake, so it wakes a worker in whatever
  * stage (wake_any). There the order matters: the thread queues, then looks at n_parked; the sleeper adds to n_parked,
@@ -28,7 +28,6 @@
 enum {
         NAP_NS = 100 * 1000,
         NAP_MOST_NS = 1600 * 1000,
-        ANNOUNCED_NS = 1000 * 1000,
         WATCH_NS = 5 * 1000 * 1000,
 };
 
@@ -37,7 +36,7 @@ static void get_up(struct pl_run *run, struct pl_worker *worker)
 {
         pl_list_remove(&worker->parked_link);
         atomic_fetch_sub(&run->n_parked, 1);
-        if (atomic_load_explicit(&worker->idle, memory_order_relaxed) >= PL_IDLE_ANNOUNCED)
+        if (atomic_load_explicit(&worker->idle, memory_order_relaxed) == PL_IDLE_DEEP)
                 atomic_fetch_sub(&run->n_idle, 1);
         atomic_store_explicit(&worker->idle, PL_IDLE_AWAKE, memory_order_relaxed);
 }
@@ -48,7 +47,7 @@ static void lie_down(struct pl_run *run, struct pl_worker *worker, enum pl_idle_
         pl_list_push_front(&run->parked, &worker->parked_link);
         atomic_store_explicit(&worker->idle, stage, memory_order_relaxed);
         atomic_fetch_add(&run->n_parked, 1);
-        if (stage >= PL_IDLE_ANNOUNCED)
+        if (stage == PL_IDLE_DEEP)
                 atomic_fetch_add(&run->n_idle, 1);
         pl_lock_release(&run->idle_lock);
 }
@@ -79,7 +78,7 @@ static void wake(enum pl_idle_stage stage)
 void pl_sched_wake_one(void)
 {
         if (!atomic_load_explicit(&pl_sched_the_run.n_searching, memory_order_relaxed))
-                wake(PL_IDLE_ANNOUNCED);
+                wake(PL_IDLE_DEEP);
 }
 
 void pl_sched_wake_any(void)
@@ -120,8 +119,6 @@ static int64_t sleep_until(const struct pl_run *run, struct pl_worker *worker, e
                 until = trim_ns;
         if (stage == PL_IDLE_LIGHT && until > now_ns + worker->nap_ns)
                 until = now_ns + worker->nap_ns;
-        if (stage == PL_IDLE_ANNOUNCED && until > worker->announced_ns + ANNOUNCED_NS)
-                until = worker->announced_ns + ANNOUNCED_NS;
         /* While another one works, it may get stuck in a task. */
         if (atomic_load_explicit(&run->n_parked, memory_order_relaxed) < run->n_workers && until > now_ns + WATCH_NS)
                 until = now_ns + WATCH_NS;
@@ -136,19 +133,6 @@ static void give_up_search(struct pl_run *run, struct pl_worker *worker)
         atomic_fetch_sub(&run->n_searching, 1);
         worker->nap_ns = worker->nap_ns * 2 < NAP_MOST_NS ? worker->nap_ns * 2 : NAP_MOST_NS;
         worker->next_stage = PL_IDLE_LIGHT;
-}
-
-/* A nap ends when it ends. From ANNOUNCED it goes on only once ANNOUNCED_NS have passed, whatever cut the wait short.
- */
-static enum pl_idle_stage next_stage(struct pl_worker *worker, enum pl_idle_stage stage)
-{
-        int64_t now_ns = pl_plat_now_ns();
-
-        if (stage == PL_IDLE_ANNOUNCED && now_ns - worker->announced_ns >= ANNOUNCED_NS)
-                return PL_IDLE_DEEP;
-        if (stage != PL_IDLE_ANNOUNCED)
-                worker->announced_ns = now_ns;
-        return PL_IDLE_ANNOUNCED;
 }
 
 void pl_sched_park(struct pl_worker *worker)
@@ -169,7 +153,7 @@ void pl_sched_park(struct pl_worker *worker)
         if (atomic_load_explicit(&worker->idle, memory_order_relaxed) != PL_IDLE_AWAKE)
                 get_up(run, worker);
         pl_lock_release(&run->idle_lock);
-        worker->next_stage = next_stage(worker, stage);
+        worker->next_stage = PL_IDLE_DEEP;
 }
 
 void pl_sched_stop_searching(struct pl_worker *worker)

@@ -24,9 +24,8 @@ enum {
 /* How soundly a worker without work sleeps. See park.c. */
 enum pl_idle_stage {
         PL_IDLE_AWAKE,
-        PL_IDLE_LIGHT,     /* a nap, not disturbed for work that somebody will come to anyway */
-        PL_IDLE_ANNOUNCED, /* can be woken for any work, and looks once more by itself */
-        PL_IDLE_DEEP,      /* sleeps until it is woken */
+        PL_IDLE_LIGHT, /* a nap, not disturbed for work that somebody will come to anyway */
+        PL_IDLE_DEEP,  /* is woken for any work */
 };
 
 /* What one worker remembers of another. */
