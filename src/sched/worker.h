@@ -60,7 +60,6 @@ struct pl_worker {
         bool looking;        /* inside the poller or the timers: who is woken there goes to the back */
         unsigned next_stage; /* enum pl_idle_stage to park in */
         int64_t nap_ns;
-        int64_t announced_ns;          /* since when it has been, but for looks in between, in PL_IDLE_ANNOUNCED */
         struct pl_sighting *sightings; /* of each worker */
         unsigned watched;              /* whom it looked after last */
         uint64_t stolen_at;            /* when it last stole */
