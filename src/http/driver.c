@@ -59,7 +59,7 @@ static int start(struct drivers **ret)
                 set->driver[i].names = set->names;
                 pl_list_init(&set->driver[i].orders);
                 pl_list_init(&set->driver[i].round);
-                r = pl_sched_start_service(pl_http_driver_loop, &set->driver[i], &opts);
+                r = pl_sched_start_service(pl_http_driver_loop, &set->driver[i], &opts, i);
                 if (r < 0)
                         break;
                 set->n++;

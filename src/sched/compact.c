@@ -125,6 +125,7 @@ void pl_compact_enter(struct pl_worker *worker, struct plait_task *task, pl_cont
         } else {
                 task->stack = compact->stack;
                 task->worker = (uint16_t)worker->index;
+                task->bound = 1;
                 pl_context_make(&task->context, compact->stack->top, flow, compact->stack);
         }
         occupy(worker, task);
@@ -134,6 +135,7 @@ void pl_compact_follow(struct pl_worker *worker, struct plait_task *next)
 {
         next->stack = worker->compact->stack;
         next->worker = (uint16_t)worker->index;
+        next->bound = 1;
         occupy(worker, next);
 }
 

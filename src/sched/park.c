@@ -135,12 +135,18 @@ static void give_up_search(struct pl_run *run, struct pl_worker *worker)
         worker->next_stage = PL_IDLE_LIGHT;
 }
 
+/* When all others sleep, nobody offers work that a nap would be disturbed by, and a time to wake up costs a timer. */
+static bool is_last_awake(const struct pl_run *run)
+{
+        return atomic_load_explicit(&run->n_parked, memory_order_relaxed) + 1 >= run->n_workers;
+}
+
 void pl_sched_park(struct pl_worker *worker)
 {
         struct pl_run *run = &pl_sched_the_run;
 
         give_up_search(run, worker);
-        enum pl_idle_stage stage = run->n_workers > 1 ? worker->next_stage : PL_IDLE_DEEP;
+        enum pl_idle_stage stage = is_last_awake(run) ? PL_IDLE_DEEP : worker->next_stage;
         lie_down(run, worker, stage);
         if (!work_in_sight(run, worker)) {
                 int64_t until = sleep_until(run, worker, stage);
@@ -154,6 +160,7 @@ void pl_sched_park(struct pl_worker *worker)
                 get_up(run, worker);
         pl_lock_release(&run->idle_lock);
         worker->next_stage = PL_IDLE_DEEP;
+        pl_sched_serve(worker);
 }
 
 void pl_sched_stop_searching(struct pl_worker *worker)

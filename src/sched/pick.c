@@ -104,21 +104,29 @@ static void look_after(struct pl_worker *worker, int64_t now_ns)
                 take_from_stuck(worker, victim, now_ns);
 }
 
-/* Fire timers, see what the kernel has. */
-static void look(struct pl_worker *worker)
+void pl_sched_serve(struct pl_worker *worker)
 {
-        const struct pl_poller_ops *poller = pl_sched_the_run.poller;
         int64_t now_ns = pl_plat_now_ns();
 
         worker->last_service = pl_plat_ticks();
         worker->looking = true;
         if (pl_timers_due(&worker->timers, now_ns))
                 pl_timers_fire(&worker->timers, now_ns);
-        if (poller->watching(worker->poller))
-                poller->wait(worker->poller, 0);
         look_after(worker, now_ns);
         worker->looking = false;
         take_injected(worker);
+}
+
+/* See what the kernel has, and serve everything else. */
+static void look(struct pl_worker *worker)
+{
+        const struct pl_poller_ops *poller = pl_sched_the_run.poller;
+
+        worker->looking = true;
+        if (poller->watching(worker->poller))
+                poller->wait(worker->poller, 0);
+        worker->looking = false;
+        pl_sched_serve(worker);
 }
 
 static PL_NOINLINE void look_if_time(struct pl_worker *worker)
@@ -276,10 +284,6 @@ struct plait_task *pl_sched_find(struct pl_worker *worker)
 
         while (!atomic_load_explicit(&pl_sched_the_run.stopping, memory_order_acquire)) {
                 task = pl_sched_pick(worker);
-                if (!task) {
-                        look(worker);
-                        task = pl_sched_pick(worker);
-                }
                 if (!task)
                         task = steal_in_time(worker);
                 if (task) {

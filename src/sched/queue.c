@@ -20,12 +20,7 @@ static void enqueue_elsewhere(struct pl_worker *worker, struct plait_task *task)
                 pl_sched_the_run.poller->notify(other->poller);
 }
 
-/* A compact task goes where its stack is; until it has one, anywhere. */
-static bool is_bound(const struct plait_task *task)
-{
-        return PL_UNLIKELY(task->compact) && task->stack;
-}
-
+/* To the worker that the task is bound to: a compact task to where its stack is, a service to where it serves. */
 static PL_NOINLINE void enqueue_bound(const struct pl_worker *worker, struct plait_task *task)
 {
         struct pl_worker *own = &pl_sched_the_run.workers[task->worker];
@@ -41,7 +36,7 @@ static PL_NOINLINE void inject(struct plait_task *task)
         struct pl_run *run = &pl_sched_the_run;
 
         atomic_fetch_add(&run->n_injecting, 1);
-        if (is_bound(task)) {
+        if (PL_UNLIKELY(task->bound)) {
                 enqueue_bound(NULL, task);
         } else {
                 pl_runq_push_back(&run->injector, task);
@@ -58,7 +53,7 @@ void pl_sched_enqueue(struct plait_task *task)
                 inject(task);
                 return;
         }
-        if (is_bound(task)) {
+        if (PL_UNLIKELY(task->bound)) {
                 enqueue_bound(worker, task);
                 return;
         }
@@ -76,9 +71,16 @@ void pl_sched_enqueue(struct plait_task *task)
         pl_sched_offer();
 }
 
+void pl_sched_enqueue_on(struct plait_task *task, unsigned index)
+{
+        task->bound = 1;
+        task->worker = (uint16_t)index;
+        enqueue_bound(pl_sched_self_get(), task);
+}
+
 void pl_sched_enqueue_yielding(struct pl_worker *worker, struct plait_task *task)
 {
-        if (is_bound(task))
+        if (PL_UNLIKELY(task->bound))
                 enqueue_bound(worker, task);
         else if (PL_UNLIKELY(pl_sched_the_run.migrate))
                 enqueue_elsewhere(worker, task);

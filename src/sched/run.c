@@ -358,9 +358,9 @@ int pl_sched_run(int (*fn)(void *), void *arg, const struct plait_run_opts *opts
 
 /* --- for other layers --- */
 
-int pl_sched_start_service(int (*fn)(void *), void *arg, const struct plait_task_opts *opts)
+int pl_sched_start_service(int (*fn)(void *), void *arg, const struct plait_task_opts *opts, unsigned index)
 {
-        return plait_scope_start(&control.services, fn, arg, opts, NULL);
+        return pl_sched_scope_start_on(&control.services, fn, arg, opts, index);
 }
 
 int pl_sched_at_stop(void (*hook)(void *arg), void *arg)

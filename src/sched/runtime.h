@@ -13,10 +13,10 @@
 int pl_sched_run(int (*fn)(void *), void *arg, const struct plait_run_opts *opts, const struct pl_poller_ops *poller);
 
 /*
- * Start a task that serves others for as long as the run lasts: its scope is cancelled once the first task and all it
- * started have ended, and the run waits for it. 0 or as plait_scope_start().
+ * Start a task that serves others for as long as the run lasts, on worker *index* only: its scope is cancelled once the
+ * first task and all it started have ended, and the run waits for it. Only in a task. 0 or -ENOMEM.
  */
-int pl_sched_start_service(int (*fn)(void *), void *arg, const struct plait_task_opts *opts);
+int pl_sched_start_service(int (*fn)(void *), void *arg, const struct plait_task_opts *opts, unsigned index);
 
 /*
  * Call *hook(arg)* on the way out of the run, after the last task has ended and before workers stop, in the opposite

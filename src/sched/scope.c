@@ -264,7 +264,7 @@ static void launch(struct pl_worker *worker, struct plait_scope *scope, struct p
                 pl_sched_offer();
         } else {
                 /* Enough tasks wait for their turn. Run this one now; the caller comes right after it. */
-                if (PL_UNLIKELY(self->compact))
+                if (PL_UNLIKELY(self->bound))
                         pl_sched_enqueue_yielding(worker, self);
                 else
                         pl_runq_push_front(&worker->ready, self);
@@ -319,6 +319,21 @@ int plait_scope_start(struct plait_scope *scope, int (*fn)(void *arg), void *arg
         if (ret_task)
                 *ret_task = task;
         launch(worker, scope, task);
+        return 0;
+}
+
+int pl_sched_scope_start_on(struct plait_scope *scope, int (*fn)(void *arg), void *arg,
+                            const struct plait_task_opts *opts, unsigned index)
+{
+        struct plait_task *task = pl_sched_task_new(pl_sched_self_get(), fn, arg);
+        int r = task ? pl_sched_task_apply_opts(task, opts, false) : -ENOMEM;
+
+        if (r < 0) {
+                plait_task_unref(task);
+                return r;
+        }
+        pl_sched_scope_adopt(scope, task);
+        pl_sched_enqueue_on(task, index);
         return 0;
 }
 

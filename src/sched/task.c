@@ -36,6 +36,7 @@ struct plait_task *pl_sched_task_new(struct pl_worker *worker, int (*fn)(void *)
         task->stack = NULL;
         task->flags = 0;
         task->compact = 0;
+        task->bound = 0;
         task->stack_class = (uint8_t)pl_sched_the_run.default_class;
         task->fn = fn;
         task->arg = arg;

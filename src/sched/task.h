@@ -39,7 +39,8 @@ struct plait_task {
         uint8_t stack_class;
         uint8_t ended;   /* guarded by lock, as are waiters */
         uint8_t compact; /* whether it runs on its worker's shared stack (compact.h) */
-        uint16_t worker; /* of a compact task: where it runs */
+        uint8_t bound;   /* whether it runs on one worker only: */
+        uint16_t worker; /* that one */
 
         int (*fn)(void *arg);
         union {

@@ -73,7 +73,7 @@ struct pl_worker {
         _Atomic uint32_t idle;                  /* enum pl_idle_stage; written under idle_lock */
         struct pl_list parked_link;
         struct pl_runq ready;
-        struct pl_runq bound;  /* compact tasks that can go on; they are not stolen */
+        struct pl_runq bound;  /* tasks that run here only; they are not stolen */
         struct pl_deque fresh; /* tasks and forks that have not started */
         struct pl_timers timers;
 };
@@ -124,6 +124,9 @@ void pl_sched_switch_to(struct pl_worker *worker, struct plait_task *self, struc
 /* The next task from this worker's own queues; NULL: none. May fire timers and look at the poller. */
 struct plait_task *pl_sched_pick(struct pl_worker *worker);
 
+/* Fire this worker's timers, take what other threads have queued, look after the other workers. */
+void pl_sched_serve(struct pl_worker *worker);
+
 /* A task has been run without pick(): now and then, do what that does besides. */
 void pl_sched_tick(struct pl_worker *worker);
 
@@ -135,12 +138,15 @@ struct plait_task *pl_sched_find(struct pl_worker *worker);
 /* *task* can run: queue it for the calling worker, or, from another thread, for any. */
 void pl_sched_enqueue(struct plait_task *task);
 
+/* Bind a task that has not started to worker *index*, and queue it there. */
+void pl_sched_enqueue_on(struct plait_task *task, unsigned index);
+
 /* Queue the calling task, which yields. */
 void pl_sched_enqueue_yielding(struct pl_worker *worker, struct plait_task *task);
 
 /* --- park.c --- */
 
-/* Sleep until there may be something to run. */
+/* Sleep in the poller until there may be something to run, and serve the rest. */
 void pl_sched_park(struct pl_worker *worker);
 
 /* There is work for one more: wake a worker that sleeps soundly, unless one is looking for work anyway. */
@@ -183,6 +189,10 @@ void pl_sched_task_end(struct plait_task *task, int result);
 struct plait_task *pl_sched_task_of(struct pl_worker *worker, void *work);
 
 /* --- scope.c --- */
+
+/* plait_scope_start() without a handle, on worker *index* for good. By a task that is not the opener. */
+int pl_sched_scope_start_on(struct plait_scope *scope, int (*fn)(void *arg), void *arg,
+                            const struct plait_task_opts *opts, unsigned index);
 
 /* Put *task*, which no scope counts yet, into *scope*, which another task keeps open. */
 void pl_sched_scope_adopt(struct plait_scope *scope, struct plait_task *task);
