@@ -1,24 +1,21 @@
 /*
- * Parking and waking: src/sched/park.c, the ends of pl_sched_enqueue() (queue.c), pl_sched_find() (pick.c), and the
- * handshake of notify() (src/io/backend.h, poller.c).
+ * Parking and waking: src/sched/park.c, the ends of pl_sched_enqueue() (queue.c), pl_sched_find() and pl_sched_serve()
+ * (pick.c), and the handshake of notify() (src/io/backend.h, poller.c).
  *
  *   worker     pl_sched_find(), pl_sched_park() with its stages, pl_sched_stop_searching(); a task it runs may queue
  *              another one (pl_sched_offer()) and may then compute for ever
  *   thread     pl_sched_enqueue() by a thread that is no worker: injector, pl_sched_wake_any()
  *   memory     makes stores visible: what a worker has queued for itself stands in its store buffer until then, or
  *              until its next read-modify-write
- *   monitor    no lost wake-up: when everybody sleeps soundly or computes, nothing that could run is left
+ *   monitor    no lost wake-up: when everybody sleeps until he is woken or computes, nothing that could run is left
  *
- * Time: a nap ends at any moment. An announced stage ends by its time, and a sleep that is cut to WATCH_NS because
- * another worker is awake ends, only after the stores that were on their way when it began have become visible. What ends
- * a sleep early (late writes to the eventfd, a signal, timers that were removed) does so SPURIOUS times, in any stage.
- *
- * What the model taught: the announced stage alone does not stand for the fence that queueing does without. A worker
- * withdraws its announcement before the look that follows it and announces itself again afterwards, and a store can be
- * on its way just then. It is WATCH_NS that makes it good, which is why BUG 2 is one.
+ * Time: a nap ends at any moment. A sleep that is cut to WATCH_NS because another worker is awake ends only after the
+ * stores that were on their way when it began have become visible: that is what stands for the fence that queueing
+ * does without. What ends a sleep early (late writes to the eventfd, a signal) does so SPURIOUS times.
  *
  * Left out: timers and news from the kernel; how the deque works (deque.pml); tasks that thieves leave to their worker;
- * compact tasks. Sections under idle_lock are single steps; so is a look into one queue. Which sleeper is woken is open.
+ * bound tasks; the pauses of thieves. Sections under idle_lock are single steps; so is a look into one queue. Which
+ * sleeper is woken is open.
  *
  * BUG 1  the thread's store to the injector may become visible after it has read n_parked
  *     2  a sound sleep does not end after WATCH_NS while another worker is awake
@@ -34,10 +31,9 @@
 #define LOCAL    1
 #define SPURIOUS 1
 
-#define AWAKE     0 /* enum pl_idle_stage */
-#define LIGHT     1
-#define ANNOUNCED 2
-#define DEEP      3
+#define AWAKE 0 /* enum pl_idle_stage */
+#define LIGHT 1
+#define DEEP  2
 
 #define RUNNING  0 /* enum pl_io_sleep */
 #define PARKED   1
@@ -53,7 +49,7 @@ bool event[WORKERS];
 bool asleep[WORKERS];    /* in the kernel */
 bool computes[WORKERS];  /* and will never come back */
 bool watches[WORKERS];   /* sleeps for WATCH_NS only, since somebody is awake */
-bool under_way[WORKERS]; /* stores that were when the announced stage of this worker began */
+bool under_way[WORKERS]; /* stores that were when this worker lay down */
 byte to_queue = LOCAL;
 byte spurious = SPURIOUS;
 bool injected_all;
@@ -71,7 +67,7 @@ inline flush(w)
 inline get_up(w)
 {
         n_parked--;
-        n_idle = n_idle - (stage[w] >= ANNOUNCED -> 1 : 0);
+        n_idle = n_idle - (stage[w] == DEEP -> 1 : 0);
         stage[w] = AWAKE
 }
 
@@ -112,7 +108,7 @@ inline offer(me, woken)
                 if
                 :: n_searching == 0 ->
                         atomic { flush(me) };
-                        wake(ANNOUNCED, woken)
+                        wake(DEEP, woken)
                 :: else
                 fi
         :: else
@@ -124,7 +120,8 @@ proctype worker(byte me)
         byte next_stage = LIGHT;
         byte woken = WORKERS;
         byte mine;
-        bool got, in_sight, over;
+        byte lying = AWAKE;
+        bool got, in_sight;
 
         do
         :: /* pl_sched_find() */
@@ -135,15 +132,11 @@ proctype worker(byte me)
                 };
                 if
                 :: !got ->
-                        if /* look(): it may take note of a notification */
+                        if /* a thief's pause, a look into the poller: it may take note of a notification */
                         :: sleep[me] = RUNNING
                         :: true
                         fi;
-                        atomic { got = injector > 0; injector = injector - got };
-                        if
-                        :: !got -> atomic { got = ready[OTHER] > 0; ready[OTHER] = ready[OTHER] - got }
-                        :: else
-                        fi
+                        atomic { got = ready[OTHER] > 0; ready[OTHER] = ready[OTHER] - got }
                 :: else
                 fi;
                 if
@@ -185,11 +178,12 @@ proctype worker(byte me)
                         :: BUG == 3 -> in_sight = injector > 0
                         :: else
                         fi;
+                        lying = (n_parked + 1 >= WORKERS -> DEEP : next_stage); /* is_last_awake() */
                         atomic { /* lie_down() */
-                                stage[me] = next_stage;
+                                stage[me] = lying;
                                 n_parked++;
-                                n_idle = n_idle + (next_stage >= ANNOUNCED -> 1 : 0);
-                                under_way[me] = next_stage >= ANNOUNCED && buffered[OTHER] > 0
+                                n_idle = n_idle + (lying == DEEP -> 1 : 0);
+                                under_way[me] = lying == DEEP && buffered[OTHER] > 0
                         };
                         if /* work_in_sight() */
                         :: BUG != 3 -> in_sight = injector > 0
@@ -207,10 +201,8 @@ proctype worker(byte me)
                                 :: asleep[me] ->
 end_asleep:                             if
                                         :: atomic { event[me] -> event[me] = false; asleep[me] = false }
-                                        :: atomic { next_stage == LIGHT -> over = true; asleep[me] = false }
-                                        :: atomic { next_stage == ANNOUNCED && !under_way[me] ->
-                                                over = true; asleep[me] = false }
-                                        :: atomic { next_stage == DEEP && watches[me] && !under_way[me] ->
+                                        :: atomic { lying == LIGHT -> asleep[me] = false }
+                                        :: atomic { lying == DEEP && watches[me] && !under_way[me] ->
                                                 asleep[me] = false }
                                         :: atomic { spurious > 0 -> spurious--; asleep[me] = false }
                                         fi
@@ -226,13 +218,15 @@ end_asleep:                             if
                                 :: stage[me] != AWAKE -> get_up(me)
                                 :: else
                                 fi;
-                                if
-                                :: next_stage == ANNOUNCED && over -> next_stage = DEEP
-                                :: next_stage == ANNOUNCED && !over
-                                :: next_stage == DEEP || next_stage == LIGHT -> next_stage = ANNOUNCED
-                                fi;
-                                in_sight = false;
-                                over = false
+                                next_stage = DEEP;
+                                lying = AWAKE;
+                                in_sight = false
+                        };
+                        atomic { /* pl_sched_serve() */
+                                got = injector > 0;
+                                injector = injector - got;
+                                ready[me] = ready[me] + got;
+                                got = false
                         }
                 fi
         od
