@@ -124,8 +124,9 @@ static ssize_t transfer_anything(int fd, const struct pl_io_op *op, int64_t dead
 ssize_t pl_io_transfer(int fd, const struct pl_io_op *op, int64_t deadline_ns)
 {
         struct pl_io_fd *entry = pl_io_fd_peek(fd);
+        unsigned state = entry ? atomic_load_explicit(&entry->state, memory_order_relaxed) : 0;
 
-        if (!entry || !(atomic_load_explicit(&entry->state, memory_order_relaxed) & PL_IO_OWNED) || !pl_sched_in_task())
-                return transfer_anything(fd, op, deadline_ns);
+        if (!(state & PL_IO_OWNED) || !pl_sched_in_task())
+                return state & PL_IO_CLOSING ? -EBADF : transfer_anything(fd, op, deadline_ns);
         return op->event == POLLIN ? read_owned(entry, fd, op, deadline_ns) : write_owned(entry, fd, op, deadline_ns);
 }
