@@ -1,7 +1,10 @@
-/* sleepers: n tasks asleep at once for ms milliseconds; each checks that all were. Arguments: n ms. */
+/* sleepers: n tasks asleep at once for ms milliseconds; each checks that all were. Arguments: n ms [compact]. */
+#include <string.h>
+
 #include "bench.h"
 
 static int64_t n, ms;
+static struct plait_task_opts opts = {.size = sizeof opts};
 static int64_t asleep;
 static uint64_t saw_all;
 
@@ -22,7 +25,7 @@ static int app(void *arg)
 
         (void)arg;
         for (int64_t i = 0; i < n; i++)
-                bench_must(plait_scope_go(&scope, sleeper, NULL), "spawn");
+                bench_must(plait_scope_start(&scope, sleeper, NULL, &opts, NULL), "spawn");
         bench_must(plait_scope_join(&scope), "join");
         bench_report(n, plait_now_ns() - start_ns, saw_all);
         return 0;
@@ -30,8 +33,9 @@ static int app(void *arg)
 
 int main(int argc, char **argv)
 {
-        (void)argc;
         n = bench_size(argv, 1);
         ms = bench_size(argv, 2);
+        if (argc > 3 && strcmp(argv[3], "compact") == 0)
+                opts.flags = PLAIT_TASK_COMPACT;
         return bench_run(app, NULL, 0);
 }
