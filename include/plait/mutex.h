@@ -111,13 +111,14 @@ PLAIT_API PLAIT_MUST_CHECK inline int plait_mutex_trylock(struct plait_mutex *mu
 PLAIT_API inline void plait_mutex_unlock(struct plait_mutex *mutex);
 
 /** @cond private */
-/* Where nobody contends, a lock and an unlock are one instruction each; a call would cost as much again. */
+/* pl_state: 1 is for locked; the meaning of 2, 4 and 8 is in src/sync/mutex.c. A call would cost as much as all this.
+ */
 inline int plait_mutex_lock(struct plait_mutex *mutex, int64_t deadline_ns)
 {
-        uint32_t expected = 0;
+        uint32_t state = __atomic_load_n(&mutex->pl_state, __ATOMIC_RELAXED);
 
-        if (__builtin_expect(__atomic_compare_exchange_n(&mutex->pl_state, &expected, 1, 0, __ATOMIC_ACQUIRE,
-                                                         __ATOMIC_RELAXED),
+        if (__builtin_expect(!(state & 1) && __atomic_compare_exchange_n(&mutex->pl_state, &state, state | 1, 0,
+                                                                         __ATOMIC_ACQUIRE, __ATOMIC_RELAXED),
                              1))
                 return 0;
         return plait_mutex_lock_contended(mutex, deadline_ns);
@@ -125,10 +126,10 @@ inline int plait_mutex_lock(struct plait_mutex *mutex, int64_t deadline_ns)
 
 inline int plait_mutex_trylock(struct plait_mutex *mutex)
 {
-        uint32_t expected = 0;
+        uint32_t state = __atomic_load_n(&mutex->pl_state, __ATOMIC_RELAXED);
 
-        if (__builtin_expect(__atomic_compare_exchange_n(&mutex->pl_state, &expected, 1, 0, __ATOMIC_ACQUIRE,
-                                                         __ATOMIC_RELAXED),
+        if (__builtin_expect(!(state & 1) && __atomic_compare_exchange_n(&mutex->pl_state, &state, state | 1, 0,
+                                                                         __ATOMIC_ACQUIRE, __ATOMIC_RELAXED),
                              1))
                 return 0;
         return plait_mutex_trylock_contended(mutex);
@@ -136,12 +137,15 @@ inline int plait_mutex_trylock(struct plait_mutex *mutex)
 
 inline void plait_mutex_unlock(struct plait_mutex *mutex)
 {
-        uint32_t expected = 1;
+        uint32_t state = __atomic_load_n(&mutex->pl_state, __ATOMIC_RELAXED);
 
-        if (__builtin_expect(!__atomic_compare_exchange_n(&mutex->pl_state, &expected, 0, 0, __ATOMIC_RELEASE,
-                                                          __ATOMIC_RELAXED),
-                             0))
-                plait_mutex_unlock_contended(mutex);
+        /* Nobody waits, or one has been woken to try and is not starving. */
+        if (__builtin_expect((state == 1 || (state & 13) == 5) &&
+                                     __atomic_compare_exchange_n(&mutex->pl_state, &state, state & ~(uint32_t)1, 0,
+                                                                 __ATOMIC_RELEASE, __ATOMIC_RELAXED),
+                             1))
+                return;
+        plait_mutex_unlock_contended(mutex);
 }
 /** @endcond */
 
