@@ -65,7 +65,8 @@ static inline void *pl_deque_pop(struct pl_deque *deque)
         int64_t top;
         void *work = NULL;
 
-        (void)atomic_exchange_explicit(&deque->bottom, bottom, memory_order_seq_cst); /* qemu orders no mere store here */
+        /* An exchange, since qemu orders no mere store here. */
+        (void)atomic_exchange_explicit(&deque->bottom, bottom, memory_order_seq_cst);
         top = atomic_load_explicit(&deque->top, memory_order_seq_cst);
         if (PL_LIKELY(top < bottom))
                 return atomic_load_explicit(pl_deque_slot(deque, bottom), memory_order_relaxed);

@@ -32,7 +32,8 @@
 
 enum { LOCKED = 1, WAITERS = 2, WOKEN = 4, STARVED = 8 };
 
-_Static_assert(LOCKED == 1 && (LOCKED | WOKEN) == 5 && (LOCKED | WOKEN | STARVED) == 13, "mutex.h has these as numbers");
+_Static_assert(LOCKED == 1 && (LOCKED | WOKEN) == 5 && (LOCKED | WOKEN | STARVED) == 13,
+               "mutex.h has these as numbers");
 
 enum {
         SPINS = 20,           /* about a microsecond: what a short critical section takes */
