@@ -2,10 +2,12 @@
 #include "io/fd_table.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <sys/mman.h>
 
 #include "io/call.h"
 #include "io/watch.h"
+#include "plat/sys.h"
 
 /* Any descriptor number has a place: chunks are mapped when a number in them is first used, and stay. */
 enum { CHUNK_BITS = 12, CHUNK_ENTRIES = 1 << CHUNK_BITS, CHUNKS = 1 << (31 - CHUNK_BITS) };
@@ -268,6 +270,27 @@ void pl_io_fd_let_go(struct pl_io_fd *entry, int fd)
                 poller->backend->disarm(poller, fd, seq, PL_IO_FORGET);
 }
 
+/* The count of attempts stays. */
+static void set_flags(struct pl_io_fd *entry, unsigned flags)
+{
+        unsigned state = atomic_load_explicit(&entry->state, memory_order_relaxed);
+
+        while (!atomic_compare_exchange_weak_explicit(&entry->state, &state, (state & ~(unsigned)PL_IO_FLAGS) | flags,
+                                                      memory_order_relaxed, memory_order_relaxed))
+                ;
+}
+
+/* Attempts that began while it was owned: a system call each that does not block. */
+static void wait_for_users(struct pl_io_fd *entry)
+{
+        for (int spins = 0; atomic_load_explicit(&entry->state, memory_order_acquire) >= PL_IO_USER; spins++) {
+                if (spins < 64)
+                        pl_cpu_relax();
+                else
+                        sched_yield(); /* one has lost its processor */
+        }
+}
+
 int pl_io_fd_own(int fd, unsigned flags)
 {
         struct pl_io_fd *entry = pl_io_fd_get(fd);
@@ -281,7 +304,7 @@ int pl_io_fd_own(int fd, unsigned flags)
         entry->poller = NULL;
         entry->watch = NULL;
         claim(entry, POLLNVAL, false, PL_IO_SLOT_CLOSED, &woken);
-        atomic_store_explicit(&entry->state, flags | PL_IO_OWNED | PL_IO_IN | PL_IO_OUT, memory_order_relaxed);
+        set_flags(entry, flags | PL_IO_OWNED | PL_IO_IN | PL_IO_OUT);
         pl_lock_release(&entry->lock);
         wake(&woken);
         return 0;
@@ -309,10 +332,11 @@ int pl_io_fd_drop(int fd, enum pl_io_reason reason)
 
         unarmed(entry);
         entry->poller = NULL;
-        atomic_store_explicit(&entry->state, reason == PL_IO_CLOSE ? PL_IO_CLOSING : 0, memory_order_relaxed);
+        set_flags(entry, reason == PL_IO_CLOSE ? PL_IO_CLOSING : 0);
         claim(entry, POLLNVAL, false, PL_IO_SLOT_CLOSED, &woken);
         pl_lock_release(&entry->lock);
         wake(&woken);
+        wait_for_users(entry);
         if (poller)
                 poller->backend->disarm(poller, fd, seq, reason);
         return 0;
@@ -327,7 +351,7 @@ int pl_io_fd_close(int fd)
         if (r < 0 || !entry)
                 return r < 0 ? r : pl_io_call_close(fd);
         pl_io_fd_lock(entry);
-        atomic_store_explicit(&entry->state, 0, memory_order_relaxed);
+        set_flags(entry, 0);
         r = pl_io_call_close(fd);
         pl_lock_release(&entry->lock);
         return r;

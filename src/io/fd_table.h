@@ -34,8 +34,10 @@ enum pl_io_state {
         PL_IO_URGENT = 8, /* urgent data were seen, at whose mark reads stop short */
         PL_IO_OWNED = 16, /* see above */
         PL_IO_SOCKET = 32,
-        PL_IO_CLOSING = 128, /* plait_close() is under way: nobody may begin to wait */
         PL_IO_STREAM = 64,   /* a TCP connection: a read that returns less than asked has emptied it */
+        PL_IO_CLOSING = 128, /* plait_close() is under way: nobody may begin to wait */
+        PL_IO_FLAGS = 255,
+        PL_IO_USER = 256, /* the bits above the flags count the attempts under way, for which plait_close() waits */
 };
 
 /* In pl_wait_node.slot, beside what is waited for (POLLIN, POLLOUT, POLLPRI). */
@@ -99,6 +101,27 @@ void pl_io_fd_unqueue(struct pl_io_fd *entry, struct pl_wait_node *node);
  * Takes the lock; may suspend, so none of the caller's nodes may be queued any more.
  */
 void pl_io_fd_let_go(struct pl_io_fd *entry, int fd);
+
+/*
+ * Around an attempt on an owned descriptor, so that its number is not closed, and maybe used again, meanwhile. Nothing
+ * in between may suspend. *clear*: flags to be cleared. False: it is not owned any more.
+ */
+PL_WARN_UNUSED static inline bool pl_io_fd_begin(struct pl_io_fd *entry, unsigned clear)
+{
+        unsigned state = atomic_load_explicit(&entry->state, memory_order_relaxed);
+
+        do
+                if (PL_UNLIKELY(!(state & PL_IO_OWNED)))
+                        return false;
+        while (!atomic_compare_exchange_weak_explicit(&entry->state, &state, (state & ~clear) + PL_IO_USER,
+                                                      memory_order_acq_rel, memory_order_relaxed));
+        return true;
+}
+
+static inline void pl_io_fd_end(struct pl_io_fd *entry)
+{
+        atomic_fetch_sub_explicit(&entry->state, PL_IO_USER, memory_order_release);
+}
 
 /*
  * In a task: wait until an owned descriptor may be read from (*event* POLLIN) or written to (POLLOUT). 0, -EBADF (it is

@@ -24,13 +24,16 @@ static void spend(void)
 }
 
 /* Waiting is over without success; a deadline that has passed still means to have tried. */
-static ssize_t give_up(int fd, const struct pl_io_op *op, bool tried, int r)
+static ssize_t give_up(struct pl_io_fd *entry, int fd, const struct pl_io_op *op, bool tried, int r)
 {
         if (r != -ETIMEDOUT || tried)
                 return r;
+        if (!pl_io_fd_begin(entry, 0))
+                return -EBADF;
 
         ssize_t n = op->attempt(fd, op);
 
+        pl_io_fd_end(entry);
         return n == -EAGAIN ? -ETIMEDOUT : n;
 }
 
@@ -47,10 +50,12 @@ static ssize_t read_owned(struct pl_io_fd *entry, int fd, const struct pl_io_op 
                 unsigned state = atomic_load_explicit(&entry->state, memory_order_relaxed);
 
                 if (state & (PL_IO_IN | PL_IO_ENDED)) {
-                        atomic_fetch_and_explicit(&entry->state, ~(unsigned)PL_IO_IN, memory_order_acq_rel);
+                        if (!pl_io_fd_begin(entry, PL_IO_IN))
+                                return -EBADF;
 
                         ssize_t n = op->attempt(fd, op);
 
+                        pl_io_fd_end(entry);
                         tried = true;
                         if (n != -EAGAIN) {
                                 if (!drained(state, op, n))
@@ -68,7 +73,7 @@ static ssize_t read_owned(struct pl_io_fd *entry, int fd, const struct pl_io_op 
                 int r = pl_io_fd_wait(entry, fd, POLLIN, deadline_ns);
 
                 if (r < 0)
-                        return give_up(fd, op, tried, r);
+                        return give_up(entry, fd, op, tried, r);
         }
 }
 
@@ -78,6 +83,9 @@ static ssize_t write_owned(struct pl_io_fd *entry, int fd, const struct pl_io_op
 
         for (;;) {
                 if (atomic_load_explicit(&entry->state, memory_order_relaxed) & PL_IO_OUT) {
+                        if (!pl_io_fd_begin(entry, 0))
+                                return -EBADF;
+
                         ssize_t n = op->attempt(fd, op);
 
                         if (n == -EAGAIN) { /* now with the flag cleared before the attempt */
@@ -85,6 +93,7 @@ static ssize_t write_owned(struct pl_io_fd *entry, int fd, const struct pl_io_op
                                 others = true;
                                 n = op->attempt(fd, op);
                         }
+                        pl_io_fd_end(entry);
                         tried = true;
                         if (n != -EAGAIN) {
                                 if (others)
@@ -97,7 +106,7 @@ static ssize_t write_owned(struct pl_io_fd *entry, int fd, const struct pl_io_op
                 int r = pl_io_fd_wait(entry, fd, POLLOUT, deadline_ns);
 
                 if (r < 0)
-                        return give_up(fd, op, tried, r);
+                        return give_up(entry, fd, op, tried, r);
                 others = true;
         }
 }
