@@ -4,6 +4,7 @@
  */
 #include "bench.h"
 
+#include <stdatomic.h>
 #include <unistd.h>
 
 enum { FEWEST = 100, MOST = 1000000, OPS = 100000, SLEEPS = 2000 };
@@ -13,13 +14,17 @@ static _Atomic int64_t arrived;
 
 static int64_t resident_bytes(void)
 {
-        long pages = 0;
+        char text[64];
         FILE *file = fopen("/proc/self/statm", "r");
+        bool good = file && fgets(text, sizeof text, file);
 
-        if (!file || fscanf(file, "%*s %ld", &pages) != 1)
-                bench_must(-1, "/proc/self/statm");
+        bench_must(good ? 0 : -1, "/proc/self/statm");
         fclose(file);
-        return pages * sysconf(_SC_PAGESIZE);
+
+        char *second;
+
+        (void)strtol(text, &second, 10); /* the first number is the size of the address space */
+        return strtol(second, NULL, 10) * sysconf(_SC_PAGESIZE);
 }
 
 /* --- the operations: each is done by this task and maybe one more, and returns how often --- */
@@ -147,7 +152,7 @@ static double cost(int64_t (*fn)(void))
 static int blocks(void *arg)
 {
         (void)arg;
-        __atomic_add_fetch(&arrived, 1, __ATOMIC_RELAXED);
+        atomic_fetch_add_explicit(&arrived, 1, memory_order_relaxed);
         return plait_event_wait(&go, PLAIT_NEVER);
 }
 
@@ -160,7 +165,7 @@ static void row(int64_t n, int64_t before)
         plait_event_clear(&go);
         for (int64_t i = 0; i < n; i++)
                 bench_must(plait_scope_go(&scope, blocks, NULL), "spawn");
-        while (__atomic_load_n(&arrived, __ATOMIC_RELAXED) < n)
+        while (atomic_load_explicit(&arrived, memory_order_relaxed) < n)
                 plait_yield();
         double block_ns = (double)(plait_now_ns() - start_ns) / (double)n;
         double bytes = (double)(resident_bytes() - before) / (double)n;
