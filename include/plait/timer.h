@@ -87,10 +87,11 @@ PLAIT_API PLAIT_MUST_CHECK int plait_timer_start(struct plait_timer *timer, int6
                                                  void *arg);
 
 /**
- * Cancel a timer. When this returns, its function is not running and will not be called; only when it is called from
- * that function itself, that runs on.
+ * Cancel a timer. When this returns, its function is not running and will not be called, even if it was setting the
+ * timer again. Called from a timer's function, it does not wait: that function, and that of another timer which is
+ * being called on another worker at the moment, run on.
  * @param timer  set or not
- * @return whether it was set: if so, *fn* has not been called
+ * @return whether it was set: if so, that call of *fn* will not be made
  *
  * Threads: any. Suspends: never; it spins while another worker is inside *fn*. Cancellation: not affected. Since: 0.1.
  */

@@ -75,24 +75,38 @@ int plait_timer_start(struct plait_timer *timer, int64_t deadline_ns, void (*fn)
         return 0;
 }
 
+static bool unset(struct alarm *alarm)
+{
+        bool was_set = pl_timers_remove(&alarm->timer);
+
+        if (was_set)
+                atomic_fetch_sub_explicit(&alarm->word, SET, memory_order_relaxed);
+        return was_set;
+}
+
 bool plait_timer_cancel(struct plait_timer *timer)
 {
         struct alarm *alarm = (struct alarm *)(void *)timer;
         struct pl_worker *worker = pl_sched_self_get();
-        bool removed = pl_timers_remove(&alarm->timer);
+        bool removed = unset(alarm);
 
-        if (removed)
-                atomic_fetch_sub_explicit(&alarm->word, SET, memory_order_relaxed);
-        if (worker && worker->calling == alarm) {
-                worker->calling = NULL;
-                atomic_fetch_sub_explicit(&alarm->word, ONE_CALL, memory_order_release);
-                return removed;
+        if (worker && worker->calling) {
+                if (worker->calling == alarm) {
+                        worker->calling = NULL;
+                        atomic_fetch_sub_explicit(&alarm->word, ONE_CALL, memory_order_release);
+                }
+                return removed; /* two functions that cancel each other's timers must not wait for each other */
         }
-        for (int spins = 0; atomic_load_explicit(&alarm->word, memory_order_acquire) >= ONE_CALL; spins++) {
+        for (int spins = 0;; spins++) {
+                uint32_t word = atomic_load_explicit(&alarm->word, memory_order_acquire);
+
+                if (word & SET)
+                        removed |= unset(alarm); /* its function has set it again */
+                else if (!word)
+                        return removed;
                 if (spins < 64)
                         pl_cpu_relax();
                 else
                         sched_yield();
         }
-        return removed;
 }

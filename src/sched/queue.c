@@ -18,6 +18,7 @@ static void enqueue_elsewhere(struct pl_worker *worker, struct plait_task *task)
         pl_runq_push_back(&other->ready, task);
         if (other != worker)
                 pl_sched_the_run.poller->notify(other->poller);
+        pl_sched_offer();
 }
 
 /* To the worker that the task is bound to: a compact task to where its stack is, a service to where it serves. */
@@ -28,6 +29,7 @@ static PL_NOINLINE void enqueue_bound(const struct pl_worker *worker, struct pla
         pl_runq_push_back(&own->bound, task);
         if (own != worker)
                 pl_sched_the_run.poller->notify(own->poller);
+        pl_sched_offer(); /* not for this task: if all slept, somebody must look after its worker */
 }
 
 /* From a thread that is no worker. The task may run and end the run before this returns. */

@@ -150,6 +150,38 @@ TEST(cancel_waits_for_a_function_that_has_set_its_timer_again, .run = two_worker
         CHECK_INT(plait_scope_join(&scope), ==, 0);
 }
 
+static atomic_int cancelling;
+
+static void set_again_late(void *arg)
+{
+        atomic_store(&inside, 1);
+        CHECK(spin_until(&cancelling, 5000));
+        spin_until(&outside, 5); /* until cancel is likely to be inside, too */
+        CHECK_OK(plait_timer_start(arg, PLAIT_NEVER, set_again_late, arg));
+        atomic_store(&inside, 0);
+}
+
+static int cancel_meanwhile(void *arg)
+{
+        CHECK(spin_until(&inside, 5000));
+        atomic_store(&cancelling, 1);
+        plait_timer_cancel(arg);
+        CHECK_INT(inside, ==, 0);
+        CHECK(!plait_timer_cancel(arg)); /* it was not left set */
+        return 0;
+}
+
+TEST(cancel_also_cancels_what_the_function_sets_meanwhile, .run = two_workers)
+{
+        struct plait_scope scope = PLAIT_SCOPE_INIT;
+        struct plait_timer timer = PLAIT_TIMER_INIT;
+
+        CHECK_OK(plait_scope_go(&scope, cancel_meanwhile, &timer));
+        CHECK_OK(plait_sleep(plait_in_ms(20)));
+        CHECK_OK(plait_timer_start(&timer, 0, set_again_late, &timer));
+        CHECK_INT(plait_scope_join(&scope), ==, 0);
+}
+
 static unsigned memory[sizeof(struct plait_timer) / sizeof(unsigned)] __attribute__((aligned(64)));
 static atomic_int done;
 
