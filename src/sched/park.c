@@ -46,9 +46,9 @@ static void lie_down(struct pl_run *run, struct pl_worker *worker, enum pl_idle_
         pl_lock_acquire(&run->idle_lock);
         pl_list_push_front(&run->parked, &worker->parked_link);
         atomic_store_explicit(&worker->idle, stage, memory_order_relaxed);
-        atomic_fetch_add(&run->n_parked, 1);
         if (stage == PL_IDLE_DEEP)
                 atomic_fetch_add(&run->n_idle, 1);
+        atomic_fetch_add(&run->n_parked, 1);
         pl_lock_release(&run->idle_lock);
 }
 
@@ -79,6 +79,17 @@ void pl_sched_wake_one(void)
 {
         if (!atomic_load_explicit(&pl_sched_the_run.n_searching, memory_order_relaxed))
                 wake(PL_IDLE_DEEP);
+}
+
+/*
+ * A worker that got up of itself may leave all others in a sleep that they began when it slept, too, without a time to
+ * look around. It has taken itself out of n_parked before; a sleeper adds itself to n_idle, then reads n_parked: so
+ * either that one sees that somebody is awake, or it is seen here.
+ */
+void pl_sched_wake_a_watcher(void)
+{
+        if (PL_UNLIKELY(atomic_load(&pl_sched_the_run.n_idle)))
+                pl_sched_wake_one();
 }
 
 void pl_sched_wake_any(void)
@@ -120,7 +131,7 @@ static int64_t sleep_until(const struct pl_run *run, struct pl_worker *worker, e
         if (stage == PL_IDLE_LIGHT && until > now_ns + worker->nap_ns)
                 until = now_ns + worker->nap_ns;
         /* While another one works, it may get stuck in a task. */
-        if (atomic_load_explicit(&run->n_parked, memory_order_relaxed) < run->n_workers && until > now_ns + WATCH_NS)
+        if (atomic_load(&run->n_parked) < run->n_workers && until > now_ns + WATCH_NS)
                 until = now_ns + WATCH_NS;
         return until;
 }

@@ -281,6 +281,7 @@ static struct plait_task *steal_in_time(struct pl_worker *worker)
 struct plait_task *pl_sched_find(struct pl_worker *worker)
 {
         struct plait_task *task;
+        bool slept = false;
 
         while (!atomic_load_explicit(&pl_sched_the_run.stopping, memory_order_acquire)) {
                 task = pl_sched_pick(worker);
@@ -288,9 +289,12 @@ struct plait_task *pl_sched_find(struct pl_worker *worker)
                         task = steal_in_time(worker);
                 if (task) {
                         pl_sched_stop_searching(worker);
+                        if (slept)
+                                pl_sched_wake_a_watcher();
                         return task;
                 }
                 pl_sched_park(worker);
+                slept = true;
         }
         return NULL;
 }

@@ -152,6 +152,9 @@ void pl_sched_park(struct pl_worker *worker);
 /* There is work for one more: wake a worker that sleeps soundly, unless one is looking for work anyway. */
 void pl_sched_wake_one(void);
 
+/* After getting up: see to it that somebody looks after this worker while it works. */
+void pl_sched_wake_a_watcher(void);
+
 /* The same, for work that no worker will come across by itself: wake one however it sleeps. */
 void pl_sched_wake_any(void);
 
