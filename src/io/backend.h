@@ -51,7 +51,8 @@ struct pl_io_backend {
         /* 0 or -errno; *again*: it was armed here before, or still is. Where not shared, the owner calls. */
         int (*arm)(struct pl_poller *poller, int fd, uint32_t seq, enum pl_io_arming arming, unsigned events,
                    bool again);
-        /* Stop reports about arming *seq*. Any thread; those that may suspend are called without the lock. */
+        /* Stop reports about arming *seq*. Any thread; those that may suspend are called without the lock
+           (PL_IO_FORGET with it where shared). */
         void (*disarm)(struct pl_poller *poller, int fd, uint32_t seq, enum pl_io_reason reason);
 };
 

@@ -56,13 +56,16 @@ static int arm(struct pl_poller *poller, int fd, uint32_t seq, enum pl_io_arming
         return r;
 }
 
-/* Late reports are ignored by their number, and the kernel itself forgets what is closed. */
+/*
+ * Late reports are ignored by their number, and the kernel itself forgets what is closed; but while it looks at a
+ * descriptor that has news, it holds on to the file, and somebody's close() in that moment does not close it.
+ */
 static void disarm(struct pl_poller *poller, int fd, uint32_t seq, enum pl_io_reason reason)
 {
         int saved = errno;
 
         (void)seq;
-        if (reason != PL_IO_DETACH && reason != PL_IO_UNWATCH)
+        if (reason == PL_IO_REPLACE || reason == PL_IO_CLOSE)
                 return;
         pl_lock_acquire(&poller->lock);
         if (atomic_load(&poller->epoch) & 1)

@@ -265,6 +265,11 @@ void pl_io_fd_let_go(struct pl_io_fd *entry, int fd)
                         poller = entry->poller;
                 unarmed(entry);
         }
+        if (poller && poller->backend->shared) { /* at once, or it would hit an arming that comes after this */
+                poller->backend->disarm(poller, fd, seq, PL_IO_FORGET);
+                entry->poller = NULL;
+                poller = NULL;
+        }
         pl_lock_release(&entry->lock);
         if (poller)
                 poller->backend->disarm(poller, fd, seq, PL_IO_FORGET);
