@@ -3,10 +3,13 @@
  * Channels: items of one size, passed on in order from those who send to those who receive.
  *
  * A channel has room for a number of items. Sending waits while it is full, receiving while it is empty. With room for
- * none, each sender waits until a receiver has taken his item. Any number of tasks and plain threads may send and
- * receive at the same time; both sides are strictly served first come first served, and each item is received once.
+ * none (capacity 0), each sender waits until a receiver has taken his item; with room for any number
+ * (#PLAIT_CHANNEL_UNBOUNDED), sending never waits and takes memory instead. Any number of tasks and plain threads may
+ * send and receive at the same time; both sides are strictly served first come first served, and each item is received
+ * once.
  *
- * Closing says that nothing more will be sent: receivers still get what is in the channel, and then -EPIPE.
+ * Closing says that nothing more will be sent: receivers still get what is in the channel, and then -EPIPE. As in Go,
+ * the senders close, when the last of them has finished; to send afterwards is an error, told by -EPIPE.
  *
  * @code{.c}
  * #include <plait/plait.h>
@@ -63,10 +66,14 @@ PLAIT_BEGIN_DECLS
 /** A channel; opaque. */
 struct plait_channel;
 
+/** For plait_channel_new(): a channel that takes any number of items. */
+#define PLAIT_CHANNEL_UNBOUNDED SIZE_MAX
+
 /**
  * Make a channel.
  * @param item_bytes   size of an item, 1 or more. Items are copied: pass pointers to what is large.
- * @param capacity     for how many items there is room; 0: senders and receivers meet
+ * @param capacity     for how many items there is room; 0: senders and receivers meet; #PLAIT_CHANNEL_UNBOUNDED: the
+ *                     room grows as needed, and memory that the channel no longer needs once it is empty is given back
  * @param ret_channel  the channel, to be freed by plait_channel_free()
  * @return 0, or
  *   - -EINVAL  *item_bytes* is 0
@@ -94,11 +101,25 @@ PLAIT_API void plait_channel_free(struct plait_channel *channel);
  *   - -EPIPE      the channel is closed, or was closed while the caller waited
  *   - -ETIMEDOUT  the deadline, or the deadline of a scope, came first
  *   - -ECANCELED  the scope was cancelled first
+ *   - -ENOMEM     the channel is unbounded and there is no memory for more items
  *
- * Threads: any. Suspends: may. Cancellation: ends the wait; where there is room, the item is sent in any case.
- * Since: 0.1.
+ * Threads: any. Suspends: may; never when the channel is unbounded. Cancellation: ends the wait; where there is room,
+ * the item is sent in any case. Since: 0.1.
  */
 PLAIT_API PLAIT_MUST_CHECK int plait_channel_send(struct plait_channel *channel, const void *item, int64_t deadline_ns);
+
+/**
+ * Send an item if that is possible at once: there is room, or somebody waits to receive it.
+ * @param channel  where to
+ * @param item     *item_bytes* bytes, copied before this returns
+ * @return 0: the item is in the channel or received. Or, the item not being sent,
+ *   - -EAGAIN  there is no room
+ *   - -EPIPE   the channel is closed
+ *   - -ENOMEM  the channel is unbounded and there is no memory for more items
+ *
+ * Threads: any. Suspends: never. Cancellation: not affected. Since: 0.1.
+ */
+PLAIT_API PLAIT_MUST_CHECK int plait_channel_try_send(struct plait_channel *channel, const void *item);
 
 /**
  * Receive the oldest item, waiting until there is one.
@@ -114,6 +135,18 @@ PLAIT_API PLAIT_MUST_CHECK int plait_channel_send(struct plait_channel *channel,
  */
 PLAIT_API PLAIT_MUST_CHECK int plait_channel_receive(struct plait_channel *channel, void *ret_item,
                                                      int64_t deadline_ns);
+
+/**
+ * Receive the oldest item if there is one: in the channel, or with a sender who waits.
+ * @param channel   where from
+ * @param ret_item  *item_bytes* bytes, written only when this returns 0
+ * @return 0: *ret_item* has it. Or
+ *   - -EAGAIN  there is none
+ *   - -EPIPE   the channel is closed and empty
+ *
+ * Threads: any. Suspends: never. Cancellation: not affected. Since: 0.1.
+ */
+PLAIT_API PLAIT_MUST_CHECK int plait_channel_try_receive(struct plait_channel *channel, void *ret_item);
 
 /**
  * Say that nothing more will be sent. Senders, those who wait included, get -EPIPE; receivers get what is in the

@@ -46,6 +46,16 @@ enum pl_wait_cause {
         PL_WAIT_FD_WRITE,
         PL_WAIT_BLOCKING_CALL,
         PL_WAIT_HTTP,
+        PL_WAIT_RWLOCK_READ,
+        PL_WAIT_RWLOCK_WRITE,
+        PL_WAIT_BARRIER,
+        PL_WAIT_ONCE,
+        PL_WAIT_LATCH,
+        PL_WAIT_BROADCAST_SEND,
+        PL_WAIT_BROADCAST_RECEIVE,
+        PL_WAIT_QUEUE_PUT,
+        PL_WAIT_QUEUE_GET,
+        PL_WAIT_QUEUE_JOIN,
 };
 
 /*

@@ -14,6 +14,10 @@
  * A waiter is woken once, by the operation that completes his. After that he is not in a queue, so those who keep
  * sending or receiving meet no waiter and wake nobody: a full ring is drained, and an empty one filled, with one wake.
  *
+ * The ring of an unbounded channel starts without room and is doubled when it is full: the memory is got without the
+ * lock, so another sender may have been faster. A large one that has been emptied is given back. All else is as if it
+ * had room for so many; nobody ever waits to send.
+ *
  * The lock's release is an operation's last access to the channel, and plait_channel_free() takes the lock: so it may
  * be freed by who has just received the last item.
  */
@@ -28,18 +32,25 @@
 #include "plat/panic.h"
 #include "sync/waiters.h"
 
+enum {
+        FIRST_ROOM = 16,            /* items in the first ring of an unbounded channel */
+        KEPT_RING_BYTES = 64 * 1024 /* an empty ring up to this is kept */
+};
+
 struct plait_channel {
         struct pl_spin lock;
         bool closed;
         size_t count;
-        size_t capacity;
-        char *put; /* where the next item goes; wraps from end to the ring's start */
+        size_t capacity; /* for how many the ring has room */
+        char *put;       /* where the next item goes; wraps from end to start */
         char *get;
         char *end;
         void *receivers;
         void *senders;
-        /* What does not change. */
+        /* What does not change, or with the ring only. */
         PL_LINE_ALIGNED size_t item_bytes;
+        char *start; /* the ring; of an unbounded channel on the heap or NULL, else the array below */
+        bool unbounded;
         PL_LINE_ALIGNED char ring[];
 };
 
@@ -61,7 +72,7 @@ static PL_ALWAYS_INLINE void put_item(struct plait_channel *channel, const void 
 
         copy_item(put, item, bytes);
         put += bytes;
-        channel->put = put == channel->end ? channel->ring : put;
+        channel->put = put == channel->end ? channel->start : put;
         channel->count++;
 }
 
@@ -71,8 +82,16 @@ static PL_ALWAYS_INLINE void get_item(struct plait_channel *channel, void *ret_i
 
         copy_item(ret_item, get, bytes);
         get += bytes;
-        channel->get = get == channel->end ? channel->ring : get;
+        channel->get = get == channel->end ? channel->start : get;
         channel->count--;
+}
+
+static void use_ring(struct plait_channel *channel, char *ring, size_t bytes)
+{
+        channel->start = ring;
+        channel->put = ring;
+        channel->get = ring;
+        channel->end = ring ? ring + bytes : NULL;
 }
 
 int plait_channel_new(size_t item_bytes, size_t capacity, struct plait_channel **ret_channel)
@@ -82,6 +101,9 @@ int plait_channel_new(size_t item_bytes, size_t capacity, struct plait_channel *
 
         if (!item_bytes)
                 return -EINVAL;
+        const bool unbounded = capacity == PLAIT_CHANNEL_UNBOUNDED;
+        if (unbounded)
+                capacity = 0;
         if (__builtin_mul_overflow(item_bytes, capacity, &ring_bytes) ||
             __builtin_add_overflow(ring_bytes, sizeof *channel + PL_CACHE_LINE, &all_bytes))
                 return -ENOMEM;
@@ -91,9 +113,8 @@ int plait_channel_new(size_t item_bytes, size_t capacity, struct plait_channel *
         memset(channel, 0, sizeof *channel);
         channel->capacity = capacity;
         channel->item_bytes = item_bytes;
-        channel->put = channel->ring;
-        channel->get = channel->ring;
-        channel->end = channel->ring + ring_bytes;
+        channel->unbounded = unbounded;
+        use_ring(channel, unbounded ? NULL : channel->ring, ring_bytes);
         *ret_channel = channel;
         return 0;
 }
@@ -107,16 +128,66 @@ void plait_channel_free(struct plait_channel *channel)
                 pl_panic("channel %p was freed while somebody waits to %s: close it and join them first",
                          (void *)channel, channel->receivers ? "receive" : "send");
         pl_sync_spin_unlock(&channel->lock);
+        if (channel->unbounded)
+                free(channel->start);
         free(channel);
+}
+
+/* Under the lock: move what is in the full ring to *ring*, which has room for *capacity*. Returns the old ring. */
+static char *replace_ring(struct plait_channel *channel, char *ring, size_t capacity)
+{
+        char *old = channel->start;
+        const size_t first = (size_t)(channel->end - channel->get);
+        const size_t second = (size_t)(channel->get - old);
+
+        if (old) {
+                memcpy(ring, channel->get, first);
+                memcpy(ring + first, old, second);
+        }
+        use_ring(channel, ring, capacity * channel->item_bytes);
+        channel->put = ring + first + second;
+        channel->capacity = capacity;
+        return old;
+}
+
+/* Called with the lock held and the ring full; releases it. 0: try again, there is or was room. Or -ENOMEM. */
+static PL_COLD int grow(struct plait_channel *channel) PL_NO_LOCK_CHECK
+{
+        const size_t full = channel->capacity;
+        const size_t capacity = full ? 2 * full : FIRST_ROOM;
+        size_t bytes;
+
+        pl_sync_spin_unlock(&channel->lock);
+        char *ring = __builtin_mul_overflow(capacity, channel->item_bytes, &bytes) ? NULL : malloc(bytes);
+        if (!ring)
+                return -ENOMEM;
+        pl_sync_spin_lock(&channel->lock);
+        if (channel->count == channel->capacity && channel->capacity < capacity)
+                ring = replace_ring(channel, ring, capacity);
+        pl_sync_spin_unlock(&channel->lock);
+        free(ring);
+        return 0;
+}
+
+/* Under the lock, of an unbounded channel that is empty: the ring, if it is to be freed. */
+static char *unneeded_ring(struct plait_channel *channel)
+{
+        char *ring = channel->start;
+
+        if (channel->capacity * channel->item_bytes <= KEPT_RING_BYTES)
+                return NULL;
+        use_ring(channel, NULL, 0);
+        channel->capacity = 0;
+        return ring;
 }
 
 /* Called with the lock held: wait in *queue* until the item at *slot* has been dealt with. */
 static PL_NOINLINE int wait_in(struct plait_channel *channel, void **queue, enum pl_wait_cause cause, void *slot,
-                               int64_t deadline_ns) PL_NO_LOCK_CHECK
+                               int64_t deadline_ns, bool try) PL_NO_LOCK_CHECK
 {
-        if (deadline_ns <= 0) {
+        if (try || deadline_ns <= 0) {
                 pl_sync_spin_unlock(&channel->lock);
-                return pl_sync_refuse();
+                return try ? -EAGAIN : pl_sync_refuse();
         }
         struct pl_wait *wait = pl_sync_enqueue(queue, cause, channel, slot);
         pl_sync_spin_unlock(&channel->lock);
@@ -131,10 +202,12 @@ static PL_NOINLINE int wait_in(struct plait_channel *channel, void **queue, enum
         return r;
 }
 
-int plait_channel_send(struct plait_channel *channel, const void *item, int64_t deadline_ns) PL_NO_LOCK_CHECK
+static PL_ALWAYS_INLINE int do_send(struct plait_channel *channel, const void *item, int64_t deadline_ns,
+                                    bool try) PL_NO_LOCK_CHECK
 {
         const size_t bytes = channel->item_bytes;
 
+again:
         pl_sync_spin_lock(&channel->lock);
         if (PL_UNLIKELY(channel->closed)) {
                 pl_sync_spin_unlock(&channel->lock);
@@ -153,10 +226,28 @@ int plait_channel_send(struct plait_channel *channel, const void *item, int64_t 
                 pl_sync_spin_unlock(&channel->lock);
                 return 0;
         }
-        return wait_in(channel, &channel->senders, PL_WAIT_CHANNEL_SEND, (void *)(uintptr_t)item, deadline_ns);
+        if (PL_UNLIKELY(channel->unbounded)) {
+                int r = grow(channel);
+
+                if (r < 0)
+                        return r;
+                goto again;
+        }
+        return wait_in(channel, &channel->senders, PL_WAIT_CHANNEL_SEND, (void *)(uintptr_t)item, deadline_ns, try);
 }
 
-int plait_channel_receive(struct plait_channel *channel, void *ret_item, int64_t deadline_ns) PL_NO_LOCK_CHECK
+int plait_channel_send(struct plait_channel *channel, const void *item, int64_t deadline_ns)
+{
+        return do_send(channel, item, deadline_ns, false);
+}
+
+int plait_channel_try_send(struct plait_channel *channel, const void *item)
+{
+        return do_send(channel, item, 0, true);
+}
+
+static PL_ALWAYS_INLINE int do_receive(struct plait_channel *channel, void *ret_item, int64_t deadline_ns,
+                                       bool try) PL_NO_LOCK_CHECK
 {
         const size_t bytes = channel->item_bytes;
 
@@ -167,9 +258,12 @@ int plait_channel_receive(struct plait_channel *channel, void *ret_item, int64_t
                 get_item(channel, ret_item, bytes);
                 if (PL_UNLIKELY(sender != NULL))
                         put_item(channel, sender->slot, bytes);
+                char *unneeded = PL_UNLIKELY(channel->unbounded && !channel->count) ? unneeded_ring(channel) : NULL;
                 pl_sync_spin_unlock(&channel->lock);
                 if (PL_UNLIKELY(sender != NULL))
                         pl_sched_wake_ready(sender->wait);
+                if (PL_UNLIKELY(unneeded != NULL))
+                        free(unneeded);
                 return 0;
         }
         if (sender) { /* no room for any item: they meet */
@@ -182,7 +276,17 @@ int plait_channel_receive(struct plait_channel *channel, void *ret_item, int64_t
                 pl_sync_spin_unlock(&channel->lock);
                 return -EPIPE;
         }
-        return wait_in(channel, &channel->receivers, PL_WAIT_CHANNEL_RECEIVE, ret_item, deadline_ns);
+        return wait_in(channel, &channel->receivers, PL_WAIT_CHANNEL_RECEIVE, ret_item, deadline_ns, try);
+}
+
+int plait_channel_receive(struct plait_channel *channel, void *ret_item, int64_t deadline_ns)
+{
+        return do_receive(channel, ret_item, deadline_ns, false);
+}
+
+int plait_channel_try_receive(struct plait_channel *channel, void *ret_item)
+{
+        return do_receive(channel, ret_item, 0, true);
 }
 
 void plait_channel_close(struct plait_channel *channel)
@@ -210,5 +314,5 @@ size_t plait_channel_count(struct plait_channel *channel)
 
 size_t plait_channel_capacity(const struct plait_channel *channel)
 {
-        return channel->capacity;
+        return channel->unbounded ? PLAIT_CHANNEL_UNBOUNDED : channel->capacity;
 }

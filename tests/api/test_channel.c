@@ -62,7 +62,7 @@ TEST(channel_new_checks_its_sizes)
 
         CHECK_INT(plait_channel_new(0, 1, &channel), ==, -EINVAL);
         CHECK_INT(plait_channel_new(SIZE_MAX, 2, &channel), ==, -ENOMEM);
-        CHECK_INT(plait_channel_new(1, SIZE_MAX, &channel), ==, -ENOMEM);
+        CHECK_INT(plait_channel_new(1, SIZE_MAX - 1, &channel), ==, -ENOMEM);
         CHECK_PTR(channel, ==, untouched);
         plait_channel_free(NULL);
 }
@@ -342,5 +342,107 @@ TEST(channel_thread_sends_to_a_task, .run = in_task)
         CHECK_INT(item, ==, 42);
         CHECK_INT(pthread_join(thread, NULL), ==, 0);
         CHECK_INT(sender.result, ==, 0);
+        plait_channel_free(channel);
+}
+
+TEST(channel_try_variants_never_wait)
+{
+        struct plait_channel *channel = channel_of_int(2);
+        int item = 1;
+
+        CHECK_INT(plait_channel_try_receive(channel, &item), ==, -EAGAIN);
+        CHECK_INT(item, ==, 1);
+        CHECK_INT(plait_channel_try_send(channel, &(int){10}), ==, 0);
+        CHECK_INT(plait_channel_try_send(channel, &(int){11}), ==, 0);
+        CHECK_INT(plait_channel_try_send(channel, &(int){12}), ==, -EAGAIN);
+        CHECK_INT(plait_channel_try_receive(channel, &item), ==, 0);
+        CHECK_INT(item, ==, 10);
+        plait_channel_close(channel);
+        CHECK_INT(plait_channel_try_send(channel, &item), ==, -EPIPE);
+        CHECK_INT(plait_channel_try_receive(channel, &item), ==, 0);
+        CHECK_INT(item, ==, 11);
+        CHECK_INT(plait_channel_try_receive(channel, &item), ==, -EPIPE);
+        CHECK_INT(item, ==, 11);
+        plait_channel_free(channel);
+}
+
+/* In a cancelled scope, too: it is no wait. */
+TEST(channel_try_variants_meet_who_waits, .run = alone)
+{
+        struct plait_channel *channel = channel_of_int(0);
+        struct plait_scope scope = PLAIT_SCOPE_INIT;
+        struct flow sender = {channel, PLAIT_NEVER, 7, 1}, receiver = {channel, PLAIT_NEVER, 0, 1};
+        int item = 0;
+
+        CHECK_INT(plait_channel_try_send(channel, &item), ==, -EAGAIN);
+        start(&scope, send_one, &sender);
+        CHECK_INT(plait_channel_try_receive(channel, &item), ==, 0);
+        CHECK_INT(item, ==, 7);
+        let_others_run();
+        CHECK_INT(sender.result, ==, 0);
+        start(&scope, receive_one, &receiver);
+        CHECK_INT(plait_channel_try_send(channel, &(int){8}), ==, 0);
+        CHECK_OK(plait_scope_join(&scope));
+        CHECK_INT(receiver.item, ==, 8);
+        plait_channel_free(channel);
+}
+
+TEST(channel_unbounded_takes_all_and_keeps_order)
+{
+        enum { N = 300000 };
+        struct plait_channel *channel = channel_of_int(PLAIT_CHANNEL_UNBOUNDED);
+        int sent = 0, next = 0;
+
+        for (int round = 0; round < 3; round++) {
+                for (int i = 0; i < 7; i++) /* so that the ring wraps before it grows */
+                        CHECK_OK(plait_channel_send(channel, &(int){sent++}, 0));
+                for (int i = 0; i < 5; i++)
+                        CHECK_INT(received(channel), ==, next++);
+                for (int i = 0; i < N; i++)
+                        CHECK_OK(plait_channel_try_send(channel, &(int){sent++}));
+                CHECK_UINT(plait_channel_count(channel), ==, (size_t)(sent - next));
+                while (next < sent)
+                        CHECK_INT(received(channel), ==, next++);
+                CHECK_UINT(plait_channel_count(channel), ==, 0);
+        }
+        CHECK_OK(plait_channel_send(channel, &(int){1}, 0));
+        plait_channel_close(channel);
+        CHECK_INT(plait_channel_send(channel, &(int){2}, 0), ==, -EPIPE);
+        CHECK_INT(received(channel), ==, 1);
+        CHECK_INT(plait_channel_receive(channel, &sent, PLAIT_NEVER), ==, -EPIPE);
+        plait_channel_free(channel);
+}
+
+TEST(channel_unbounded_is_freed_with_what_is_in_it)
+{
+        struct plait_channel *channel = channel_of_int(PLAIT_CHANNEL_UNBOUNDED);
+
+        for (int i = 0; i < 100; i++)
+                CHECK_OK(plait_channel_send(channel, &i, 0));
+        plait_channel_free(channel);
+}
+
+TEST(channel_unbounded_tells_when_there_is_no_memory)
+{
+        struct plait_channel *channel = NULL;
+        static char item;
+
+        CHECK_OK(plait_channel_new(SIZE_MAX / 2, PLAIT_CHANNEL_UNBOUNDED, &channel));
+        CHECK_INT(plait_channel_send(channel, &item, PLAIT_NEVER), ==, -ENOMEM);
+        CHECK_INT(plait_channel_try_send(channel, &item), ==, -ENOMEM);
+        CHECK_UINT(plait_channel_count(channel), ==, 0);
+        plait_channel_free(channel);
+}
+
+TEST(channel_unbounded_hands_over_to_who_waits, .run = alone)
+{
+        struct plait_channel *channel = channel_of_int(PLAIT_CHANNEL_UNBOUNDED);
+        struct plait_scope scope = PLAIT_SCOPE_INIT;
+        struct flow receiver = {channel, PLAIT_NEVER, 0, 1};
+
+        start(&scope, receive_one, &receiver);
+        CHECK_OK(plait_channel_send(channel, &(int){5}, 0));
+        CHECK_OK(plait_scope_join(&scope));
+        CHECK_INT(receiver.item, ==, 5);
         plait_channel_free(channel);
 }

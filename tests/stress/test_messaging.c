@@ -86,6 +86,12 @@ TEST(channel_with_little_room_passes_all, .run = in_task)
         pass_items(7, rounds(5000), false);
 }
 
+TEST(channel_unbounded_passes_all, .run = in_task)
+{
+        pass_items(PLAIT_CHANNEL_UNBOUNDED, rounds(20000), false);
+        pass_items(PLAIT_CHANNEL_UNBOUNDED, rounds(2000), true);
+}
+
 TEST(channel_with_much_room_passes_all, .run = in_task)
 {
         pass_items(1024, rounds(50000), false);
