@@ -44,6 +44,7 @@
 #include <plait/errno.h>
 #include <plait/event.h>
 #include <plait/fd.h>
+#include <plait/future.h>
 #include <plait/http.h>
 #include <plait/local.h>
 #include <plait/mutex.h>

@@ -56,6 +56,10 @@ enum pl_wait_cause {
         PL_WAIT_QUEUE_PUT,
         PL_WAIT_QUEUE_GET,
         PL_WAIT_QUEUE_JOIN,
+        PL_WAIT_FUTURE,
+        PL_WAIT_SELECT,
+        PL_WAIT_SIGNAL,
+        PL_WAIT_CHILD,
 };
 
 /*
