@@ -50,6 +50,7 @@
 #include <plait/mutex.h>
 #include <plait/name.h>
 #include <plait/parallel.h>
+#include <plait/registry.h>
 #include <plait/run.h>
 #include <plait/scope.h>
 #include <plait/semaphore.h>

@@ -104,6 +104,7 @@ int pl_io_fd_arm(struct pl_io_fd *entry, int fd, enum pl_io_arming arming, unsig
         if (r < 0)
                 return r;
         atomic_fetch_add_explicit(&poller->armed, 1, memory_order_relaxed);
+        entry->number = fd;
         entry->poller = poller;
         entry->epoch = atomic_load_explicit(&poller->epoch, memory_order_relaxed);
         entry->arming = (uint8_t)arming;

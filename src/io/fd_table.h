@@ -25,6 +25,7 @@
 #include "base/list.h"
 #include "io/backend.h"
 #include "plat/lock.h"
+#include "sched/registry.h"
 #include "sched/wait.h"
 
 enum pl_io_state {
@@ -57,7 +58,10 @@ struct pl_io_fd {
         struct pl_list waiters;   /* pl_wait_node.link; zero until first used */
         struct pl_io_watch *watch;
         uint8_t arming; /* enum pl_io_arming */
+        int number;     /* the descriptor's, for tools */
 } PL_LINE_ALIGNED;
+
+_Static_assert(offsetof(struct pl_io_fd, number) == PL_REGISTRY_FD_NUMBER, "the registry says where it is");
 
 _Static_assert(sizeof(struct pl_io_fd) == PL_CACHE_LINE, "one line per descriptor");
 

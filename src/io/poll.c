@@ -113,8 +113,7 @@ static int count_closed(const struct pl_wait_node *nodes, struct pollfd *fds, si
 /* 0: look again; more: descriptors that were closed, see above. */
 static int wait_for_news(struct pl_wait_node *nodes, struct pollfd *fds, size_t count, int64_t deadline_ns)
 {
-        bool writes = count == 1 && fds[0].events == POLLOUT;
-        struct pl_wait *wait = pl_sched_wait_begin(writes ? PL_WAIT_FD_WRITE : PL_WAIT_FD_READ, fds);
+        struct pl_wait *wait = pl_sched_wait_begin(PL_WAIT_POLL, fds);
         size_t standing = 0;
         int r = 0;
 

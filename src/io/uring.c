@@ -180,7 +180,7 @@ static void disarm_elsewhere(struct pl_poller *poller, uint64_t tag, enum pl_io_
                         free(mail);
                 return;
         }
-        own.wait = pl_sched_wait_begin(reason == PL_IO_CLOSE ? PL_WAIT_FD_READ : PL_WAIT_FD_WRITE, poller);
+        own.wait = pl_sched_wait_begin(reason == PL_IO_CLOSE ? PL_WAIT_FD_READ : PL_WAIT_FD_WRITE, NULL);
         if (!send_mail(poller, &own)) {
                 pl_sched_wait_abandon(own.wait);
                 return;

@@ -21,6 +21,9 @@
 /* CLOCK_MONOTONIC. */
 int64_t pl_plat_now_ns(void);
 
+/* CLOCK_REALTIME. */
+int64_t pl_plat_real_ns(void);
+
 /* How many pl_plat_ticks() a millisecond has; >= 1. Calibrated at the first call, which may take a millisecond. */
 uint64_t pl_plat_ticks_per_ms(void);
 
@@ -62,6 +65,9 @@ PL_WARN_UNUSED int pl_plat_thread_start(struct pl_thread *ret, void *(*fn)(void 
 
 /* Wait for its end; returns what *fn* returned. */
 void *pl_plat_thread_join(struct pl_thread *thread);
+
+/* The calling thread's number, as the kernel and its tools know it. */
+uint32_t pl_plat_thread_id(void);
 
 /* Let the calling thread run on CPU number *cpu* only. 0 or -EINVAL (this process may not use it). */
 int pl_plat_thread_pin(unsigned cpu);

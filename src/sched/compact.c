@@ -18,13 +18,6 @@ enum {
         SIZES = 5,
 };
 
-/* Frames that have been copied out. */
-struct saved {
-        uint32_t bytes;
-        uint32_t size; /* index of the pool; SIZES: from malloc */
-        char data[];
-};
-
 static struct pl_slab_pool pools[SIZES] = {
         PL_SLAB_POOL_INIT("saved stack, 384", 384),   PL_SLAB_POOL_INIT("saved stack, 512", 512),
         PL_SLAB_POOL_INIT("saved stack, 768", 768),   PL_SLAB_POOL_INIT("saved stack, 1024", 1024),

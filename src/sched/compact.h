@@ -17,6 +17,13 @@
 
 #include "sched/worker.h"
 
+/* Frames that have been copied out: the last *bytes* below the top of the stack. */
+struct saved {
+        uint32_t bytes;
+        uint32_t size; /* index of the pool in compact.c; beyond the last: from malloc */
+        char data[];
+};
+
 /*
  * From a flow that is not on the shared stack: put *task*, which is bound to this worker or starts, onto it. Aborts
  * when there is no memory.

@@ -108,6 +108,7 @@ void pl_sched_serve(struct pl_worker *worker)
 {
         int64_t now_ns = pl_plat_now_ns();
 
+        pl_sched_tell_time(now_ns);
         worker->last_service = pl_plat_ticks();
         worker->looking = true;
         if (pl_timers_due(&worker->timers, now_ns))

@@ -170,6 +170,7 @@ static void meet(_Atomic uint32_t *arrived)
  */
 static void run_worker(struct pl_worker *worker)
 {
+        worker->tid = pl_plat_thread_id();
         pl_fiber_init_thread(&worker->root_fiber);
         int r = worker_open(worker);
 
@@ -269,6 +270,10 @@ static int make_run(const struct plait_run_opts *opts, const struct pl_poller_op
         run->n_workers = worker_count(opts);
         run->default_class = (unsigned)pl_mem_stack_class(opts ? opts->stack_bytes : 0);
         run->ticks_per_us = pl_plat_ticks_per_ms() / 1000 + 1;
+        run->started_ns = pl_plat_now_ns();
+        run->started_real_ns = pl_plat_real_ns();
+        run->root = &control.root;
+        pl_sched_tell_time(run->started_ns);
         run->migrate = pl_sched_debug("migrate") && run->n_workers > 1;
         pl_list_init(&run->parked);
         pl_runq_init(&run->injector, true);

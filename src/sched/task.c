@@ -38,13 +38,13 @@ struct plait_task *pl_sched_task_new(struct pl_worker *worker, int (*fn)(void *)
         task->compact = 0;
         task->bound = 0;
         task->stack_class = (uint8_t)pl_sched_the_run.default_class;
-        task->fn = fn;
         task->arg = arg;
-        task->wait.task = task;
+        __atomic_store_n(&task->wait.task, task, __ATOMIC_RELAXED); /* the registry's readers may look at it */
         task->calm = 0;
         atomic_store_explicit(&task->on_cpu, 0, memory_order_relaxed);
-        task->id = new_id(worker);
+        __atomic_store_n(&task->id, new_id(worker), __ATOMIC_RELAXED);
         atomic_store_explicit(&task->refs, 1, memory_order_relaxed);
+        __atomic_store_n(&task->fn, fn, __ATOMIC_RELEASE);
         return task;
 }
 
@@ -59,6 +59,16 @@ int pl_sched_task_check_opts(const struct plait_task_opts *opts)
         return class < 0 ? class : 0;
 }
 
+/* The registry's readers look at it under the lock. */
+static void replace_name(struct plait_task *task, char *name)
+{
+        pl_lock_acquire(&task->lock);
+        char *before = task->name;
+        __atomic_store_n(&task->name, name, __ATOMIC_RELAXED);
+        pl_lock_release(&task->lock);
+        free(before);
+}
+
 static int set_name(struct plait_task *task, const char *name)
 {
         char *copy = NULL;
@@ -68,8 +78,7 @@ static int set_name(struct plait_task *task, const char *name)
                 if (!copy)
                         return -ENOMEM;
         }
-        free(task->name);
-        task->name = copy;
+        replace_name(task, copy);
         return 0;
 }
 
@@ -135,6 +144,7 @@ void pl_sched_task_end(struct plait_task *task, int result)
                 task->local = NULL;
         }
         pl_sched_scope_ending(task, result);
+        __atomic_store_n(&task->fn, NULL, __ATOMIC_RELEASE); /* it is no task that is alive any more */
         if (PL_UNLIKELY(task->flags & PL_TASK_HANDLE))
                 tell_waiters(task, result);
         if (PL_LIKELY(atomic_load_explicit(&task->refs, memory_order_acquire) == 1) && !task->name)
@@ -155,8 +165,9 @@ void plait_task_unref(struct plait_task *task)
 
         if (!task || atomic_fetch_sub_explicit(&task->refs, 1, memory_order_acq_rel) != 1)
                 return;
-        free(task->name);
-        task->name = NULL;
+        __atomic_store_n(&task->fn, NULL, __ATOMIC_RELEASE); /* if it never ran */
+        if (task->name)
+                replace_name(task, NULL);
         if (worker)
                 pl_mem_slab_put(&worker->tasks, task);
         else

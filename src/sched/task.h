@@ -42,7 +42,7 @@ struct plait_task {
         uint8_t bound;   /* whether it runs on one worker only: */
         uint16_t worker; /* that one */
 
-        int (*fn)(void *arg);
+        int (*fn)(void *arg); /* NULL: the memory holds no task that is alive (registry.h) */
         union {
                 void *arg;           /* until it starts */
                 struct saved *saved; /* of a compact task that has: its frames, while they are not on the stack */
@@ -59,7 +59,8 @@ struct plait_task {
         uint64_t id;
         _Atomic uint32_t refs;
         int result;
-        struct pl_lock lock;
+        struct pl_lock lock; /* guards the name, too, which only the task itself changes while it lives */
+        uint32_t since_ms;   /* pl_run.clock_ms when its last wait began */
 
         struct pl_list *waiters; /* nodes of those in plait_task_wait(): a ring, or NULL. With PL_TASK_HANDLE */
         uint64_t calm;           /* value of pl_run.disturbances when its scopes last had nothing to say; 0: unknown */

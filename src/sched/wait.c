@@ -3,15 +3,8 @@
 
 #include "plait/time.h"
 #include "sched/compact.h"
+#include "sched/registry.h"
 #include "sched/worker.h"
-
-static __thread struct pl_wait thread_wait;
-
-/* A plain thread stays where it is, so its wait may be found by address. */
-static PL_NOINLINE struct pl_wait *own_thread_wait(void)
-{
-        return &thread_wait;
-}
 
 static struct pl_wait *own_wait(void)
 {
@@ -22,7 +15,7 @@ static struct pl_wait *own_wait(void)
         if (PL_UNLIKELY(worker && worker->calling))
                 pl_panic("a timer's function waits, which would hold up the worker that calls it: let it start a task "
                          "or set an event instead");
-        return own_thread_wait();
+        return pl_registry_thread_wait();
 }
 
 static uint32_t with_state(uint32_t word, enum pl_wait_state state)
@@ -30,16 +23,37 @@ static uint32_t with_state(uint32_t word, enum pl_wait_state state)
         return (word & ~(uint32_t)PL_WAIT_STATE_MASK) | state;
 }
 
+/* Atomically, since the registry's readers do not ask. */
+static void describe(struct pl_wait *wait, enum pl_wait_cause cause, const void *object)
+{
+        __atomic_store_n(&wait->cause, (uint32_t)cause, __ATOMIC_RELAXED);
+        __atomic_store_n(&wait->object, object, __ATOMIC_RELAXED);
+}
+
+/* A task takes the time that a worker has looked at anyway: reading a clock would cost more than the wait does. */
+static void date(struct pl_wait *wait)
+{
+        struct plait_task *task = wait->task;
+
+        if (PL_LIKELY(task != NULL))
+                __atomic_store_n(&task->since_ms,
+                                 atomic_load_explicit(&pl_sched_the_run.clock_ms, memory_order_relaxed),
+                                 __ATOMIC_RELAXED);
+        else
+                atomic_store_explicit(&PL_CONTAINER_OF(wait, struct pl_thread_record, wait)->since_ms,
+                                      (uint32_t)(pl_plat_now_ns() / 1000000), memory_order_relaxed);
+}
+
 struct pl_wait *pl_sched_wait_begin(enum pl_wait_cause cause, const void *object)
 {
         struct pl_wait *wait = own_wait();
         uint32_t word = atomic_load_explicit(&wait->state, memory_order_relaxed) + (1U << PL_WAIT_STATE_BITS);
 
-        wait->cause = cause;
-        wait->object = object;
+        describe(wait, cause, object);
+        date(wait);
         wait->node.wait = wait;
         wait->node.slot = NULL;
-        atomic_store_explicit(&wait->state, with_state(word, PL_WAIT_BEGUN), memory_order_relaxed);
+        atomic_store_explicit(&wait->state, with_state(word, PL_WAIT_BEGUN), memory_order_release);
         return wait;
 }
 
@@ -49,8 +63,7 @@ static void end(struct pl_wait *wait)
         uint32_t word = atomic_load_explicit(&wait->state, memory_order_relaxed);
 
         atomic_store_explicit(&wait->state, with_state(word, PL_WAIT_IDLE), memory_order_relaxed);
-        wait->cause = PL_WAIT_NONE;
-        wait->object = NULL;
+        describe(wait, PL_WAIT_NONE, NULL);
 }
 
 void pl_sched_wait_abandon(struct pl_wait *wait)

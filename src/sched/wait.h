@@ -30,7 +30,7 @@
 
 struct plait_task;
 
-/* What a flow waits for; shown by tools and traces. */
+/* What a flow waits for; shown by tools and traces, with the names in registry.c. New ones are added at the end. */
 enum pl_wait_cause {
         PL_WAIT_NONE,
         PL_WAIT_SLEEP,
@@ -60,6 +60,8 @@ enum pl_wait_cause {
         PL_WAIT_SELECT,
         PL_WAIT_SIGNAL,
         PL_WAIT_CHILD,
+        PL_WAIT_POLL, /* the object is an array of struct pollfd */
+        PL_WAIT_CAUSES,
 };
 
 /*
@@ -87,7 +89,7 @@ struct pl_wait_node {
 
 struct pl_wait {
         _Atomic uint32_t state;  /* enum pl_wait_state and the wait's number */
-        uint32_t cause;          /* enum pl_wait_cause */
+        uint32_t cause;          /* enum pl_wait_cause; this and the next are also read by others (registry.h) */
         const void *object;      /* what it waits for */
         struct plait_task *task; /* NULL: a plain thread, asleep on the futex *state* */
         struct pl_wait_node node;

@@ -64,6 +64,7 @@ struct pl_worker {
         unsigned watched;              /* whom it looked after last */
         uint64_t stolen_at;            /* when it last stole */
         uint32_t pause_us;             /* how long it waits before it steals again */
+        uint32_t tid;                  /* of its thread */
         struct pl_thread thread;
         struct pl_overflow_thread overflow;
         struct pl_slab_cache tasks;
@@ -90,6 +91,10 @@ struct pl_run {
         _Atomic bool stopping;
         _Atomic uint64_t disturbances; /* cancellations so far, plus 1 */
         _Atomic uint64_t next_id;
+        _Atomic uint32_t clock_ms; /* CLOCK_MONOTONIC, modulo 2^32, when a worker last looked at it */
+        int64_t started_ns;        /* CLOCK_MONOTONIC */
+        int64_t started_real_ns;   /* CLOCK_REALTIME */
+        struct plait_scope *root;  /* of the first task */
 
         /* Those that sleep. */
         PL_LINE_ALIGNED _Atomic uint32_t n_idle; /* workers that an offer of work wakes */
@@ -107,6 +112,15 @@ extern struct pl_run pl_sched_the_run;
 extern struct pl_slab_pool pl_sched_task_pool;
 
 PL_TLS_DECLARE(struct pl_worker, pl_sched_self);
+
+/* *now_ns* has been read: waits that begin are dated with it. A line that all workers read is written once a ms. */
+static inline void pl_sched_tell_time(int64_t now_ns)
+{
+        uint32_t ms = (uint32_t)(now_ns / 1000000);
+
+        if (atomic_load_explicit(&pl_sched_the_run.clock_ms, memory_order_relaxed) != ms)
+                atomic_store_explicit(&pl_sched_the_run.clock_ms, ms, memory_order_relaxed);
+}
 
 /* --- switch.c --- */
 

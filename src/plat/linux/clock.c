@@ -12,6 +12,14 @@ int64_t pl_plat_now_ns(void)
         return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+int64_t pl_plat_real_ns(void)
+{
+        struct timespec t;
+
+        clock_gettime(CLOCK_REALTIME, &t);
+        return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 /* A reading of both clocks at once: the one of several whose two looks at the counter are closest together. */
 static void read_both(uint64_t *ret_ticks, int64_t *ret_ns)
 {

@@ -38,6 +38,11 @@ static int create(pthread_t *ret, void *(*fn)(void *), void *arg, size_t stack_b
         return -r;
 }
 
+uint32_t pl_plat_thread_id(void)
+{
+        return (uint32_t)gettid();
+}
+
 int pl_plat_thread_start(struct pl_thread *ret, void *(*fn)(void *), void *arg, size_t stack_bytes, const char *name)
 {
         sigset_t all, old;
