@@ -231,15 +231,16 @@ def sync_has_each_file_on_the_disk_first():
     if not shutil.which("strace"):
         raise Skip("strace is not installed")
     site, out, log = Site(lambda handler, path: handler.reply(b"x")), folder(), os.path.join(folder(), "log")
-    command = ["strace", "-f", "-o", log, "-e", "trace=fdatasync,renameat,renameat2", PLAIT, "fetch", "-o", out]
-    for option, right in (([], "n"), (["--sync"], "sn")):
+    command = ["strace", "-f", "-o", log, "-e", "trace=fdatasync,linkat,renameat,renameat2", PLAIT, "fetch", "-o", out]
+    for option, right in (([], "n+"), (["--sync"], "sn+")):
         done = subprocess.run([*command, *option, site.url("x")], env=clean_env(), stdin=subprocess.DEVNULL,
                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
         if "ptrace" in done.stderr:
             raise Skip("strace is not allowed")
         check(done.returncode == 0, done.stderr)
-        calls = re.findall(r"(fdatasync|renameat)\w*\(", read(log).decode())
-        check("".join("s" if call == "fdatasync" else "n" for call in calls) == right, f"{option}: {calls}")
+        calls = re.findall(r"(fdatasync|linkat|renameat)\w*\(", read(log).decode())
+        order = "".join("s" if call == "fdatasync" else "n" for call in calls)
+        check(re.fullmatch(right, order), f"{option}: {calls}")
 
 
 def peak_kib(*args):

@@ -339,6 +339,7 @@ static void note(struct journal *journal, const char *url, uint64_t bytes)
         struct journal_entry entry = {.status = 200, .bytes = bytes};
 
         CHECK_INT(journal_add(journal, url, name_of(url), &entry), ==, 0);
+        CHECK_INT(journal_flush(journal), ==, 0);
 }
 
 static bool finds(struct journal *journal, const char *url)
@@ -348,6 +349,27 @@ static bool finds(struct journal *journal, const char *url)
 
         name_of_url(url, name);
         return journal_find(journal, url, name, &entry);
+}
+
+TEST(folder_links_a_file_without_a_name_also_in_place_of_another)
+{
+        struct folder *folder = make_folder();
+        char text[8] = "";
+
+        for (int round = 0; round < 2; round++) {
+                int fd = folder_create_unnamed(folder);
+
+                if (fd < 0)
+                        SKIP("the file system has no files without a name");
+                CHECK_INT(write(fd, round ? "two" : "one", 3), ==, 3);
+                CHECK_INT(folder_link(folder, fd, "name"), ==, 0);
+                close(fd);
+        }
+        int fd = openat(folder->fd, "name", O_RDONLY | O_CLOEXEC);
+        CHECK_INT(read(fd, text, sizeof text), ==, 3);
+        CHECK_STR(text, "two");
+        close(fd);
+        remove_folder(folder);
 }
 
 TEST(journal_finds_what_was_saved_and_is_still_there)

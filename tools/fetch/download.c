@@ -1,6 +1,6 @@
 /*
- * Downloading. A body up to 64 KiB is kept in memory until it is whole, so that a small file is made, written and
- * renamed at one go; of a larger one each 64 KiB go to a temporary file, by way of a thread that may block.
+ * Downloading. A body up to 64 KiB is kept in memory until it is whole, so that the saver makes, writes and renames a
+ * small file at one go; of a larger one each 64 KiB go to a temporary file, by way of a thread that may block.
  */
 #include "fetch/download.h"
 
@@ -131,49 +131,34 @@ static int sync_file(void *arg)
         return fdatasync(*(int *)arg) < 0 ? -errno : 0;
 }
 
-static int close_file(struct download *d)
-{
-        int r = 0;
-
-        if (d->fetch->options.sync)
-                r = plait_blocking(sync_file, &d->fd, PLAIT_NEVER);
-        if (close(d->fd) < 0 && r == 0 && errno != EINTR)
-                r = -errno;
-        d->fd = -1;
-        return r < 0 && r != -ECANCELED ? failed(d, "write", r) : r;
-}
-
-/* Writes the end of a whole body and gives the file its name. */
+/* Gives a whole body its file. */
 static int save(struct download *d, const struct job *job, const char *name)
 {
-        struct journal_entry entry = {.status = d->response.status, .bytes = d->bytes};
-        bool made = d->fd >= 0;
+        struct save save = {
+                .url = job->url,
+                .name = name,
+                .entry = {.status = d->response.status, .bytes = d->bytes},
+                .temp = d->temp,
+                .data = d->buffer,
+                .bytes = d->have,
+        };
 
-        int r = make_file(d);
-        if (r == 0 && made)
-                r = flush(d);
-        /* A small file is not worth the way to another thread. */
-        for (size_t at = 0; r == 0 && !made && at < d->have;) {
-                ssize_t n = write(d->fd, d->buffer + at, d->have - at);
-                if (n > 0)
-                        at += (size_t)n;
-                else if (n == 0 || errno != EINTR)
-                        r = failed(d, "write", n < 0 ? -errno : -ENOSPC);
+        if (d->fetch->options.sync) { /* each by a thread of its own: disks do many at once */
+                int r = flush(d);
+                if (r == 0)
+                        r = plait_blocking(sync_file, &d->fd, PLAIT_NEVER);
+                if (r < 0)
+                        return r == -ECANCELED || d->error ? r : failed(d, "write", r);
+                save.bytes = 0;
         }
-        if (r == 0)
-                r = close_file(d);
-        if (r < 0)
-                return r;
-        r = folder_commit(&d->fetch->folder, d->temp, name);
+        save.fd = d->fd;
+        d->fd = -1;
+        int r = saver_save(&d->fetch->saver, &save);
         if (r < 0) {
-                folder_discard(&d->fetch->folder, d->temp);
-                d->error = r;
-                d->error_at = "give the file its name";
+                failed(d, save.error_at, r);
                 d->fatal = r != -EISDIR && r != -ENOTEMPTY && r != -EEXIST;
-                return r;
         }
-        r = journal_add(&d->fetch->journal, job->url, name, &entry);
-        return r < 0 ? failed(d, "write the journal", r) : 0;
+        return r;
 }
 
 static void discard(struct download *d)

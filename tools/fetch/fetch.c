@@ -147,9 +147,15 @@ static int supervise(void *arg)
 static int app(void *arg)
 {
         struct fetch *fetch = arg;
+        int r = saver_start(&fetch->saver, &fetch->folder, &fetch->journal);
 
-        plait_scope_go(&fetch->scope, supervise, fetch);
-        plait_scope_join(&fetch->scope);
+        if (r == 0) {
+                plait_scope_go(&fetch->scope, supervise, fetch);
+                plait_scope_join(&fetch->scope);
+                saver_stop(&fetch->saver);
+        } else {
+                fetch_give_up(fetch, "start a thread", r);
+        }
         plait_session_free(fetch->session);
         return 0;
 }

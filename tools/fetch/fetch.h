@@ -14,6 +14,7 @@
 #include "fetch/list.h"
 #include "fetch/options.h"
 #include "fetch/report.h"
+#include "fetch/saver.h"
 #include "fetch/signals.h"
 
 struct fetch {
@@ -21,6 +22,7 @@ struct fetch {
         bool to_stdout;
         struct folder folder;
         struct journal journal;
+        struct saver saver;
         struct list list;
         struct dispatch dispatch;
         struct report report;

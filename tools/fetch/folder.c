@@ -34,13 +34,17 @@ void folder_close(struct folder *folder)
         folder->fd = -1;
 }
 
+static void next_temp(struct folder *folder, char temp[TEMP_SIZE])
+{
+        uint64_t number = __atomic_fetch_add(&folder->temps, 1, __ATOMIC_RELAXED);
+
+        snprintf(temp, TEMP_SIZE, NAME_HIDDEN "-%ld-%llu" TEMP_END, (long)folder->pid, (unsigned long long)number);
+}
+
 int folder_create(struct folder *folder, char temp[TEMP_SIZE])
 {
         for (int i = 0; i < CLASHES_MAX; i++) {
-                uint64_t number = __atomic_fetch_add(&folder->temps, 1, __ATOMIC_RELAXED);
-
-                snprintf(temp, TEMP_SIZE, NAME_HIDDEN "-%ld-%llu" TEMP_END, (long)folder->pid,
-                         (unsigned long long)number);
+                next_temp(folder, temp);
                 int fd = openat(folder->fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
                 if (fd >= 0)
                         return fd;
@@ -48,6 +52,59 @@ int folder_create(struct folder *folder, char temp[TEMP_SIZE])
                         return -errno;
         }
         return -EEXIST;
+}
+
+int folder_create_unnamed(struct folder *folder)
+{
+        if (folder->named)
+                return -EOPNOTSUPP;
+        int fd = openat(folder->fd, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0666);
+        if (fd >= 0)
+                return fd;
+        folder->named = true;
+        return -errno;
+}
+
+/* By its descriptor alone, which old kernels allow to the privileged only; else by way of /proc. */
+static int link_file(const struct folder *folder, int fd, const char *name)
+{
+        char path[32];
+
+        if (linkat(fd, "", folder->fd, name, AT_EMPTY_PATH) == 0)
+                return 0;
+        if (errno != ENOENT)
+                return -errno;
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        return linkat(AT_FDCWD, path, folder->fd, name, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+}
+
+/* A link does not replace; a rename does. */
+static int link_and_rename(struct folder *folder, int fd, const char *name)
+{
+        char temp[TEMP_SIZE];
+        int r = -EEXIST;
+
+        for (int i = 0; i < CLASHES_MAX && r == -EEXIST; i++) {
+                next_temp(folder, temp);
+                r = link_file(folder, fd, temp);
+        }
+        if (r == 0 && (r = folder_commit(folder, temp, name)) < 0)
+                folder_discard(folder, temp);
+        return r;
+}
+
+int folder_link(struct folder *folder, int fd, const char *name)
+{
+        int r = link_file(folder, fd, name);
+
+        if (r == -EEXIST)
+                return link_and_rename(folder, fd, name);
+        if (r == -ENOENT || r == -EXDEV || r == -EPERM ||
+            r == -EOPNOTSUPP) { /* no /proc, or a file system that cannot */
+                folder->named = true;
+                return -EOPNOTSUPP;
+        }
+        return r;
 }
 
 int folder_commit(struct folder *folder, const char *temp, const char *name)

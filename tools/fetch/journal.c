@@ -1,5 +1,6 @@
 /*
- * The journal and its index. Appending needs no lock: each line is one write() to a file opened with O_APPEND.
+ * The journal and its index. Appending needs no lock among processes: lines go to a file opened with O_APPEND, whole
+ * ones by one write().
  * Runs that use a folder share its lock; who gets it alone may tidy up.
  */
 #include "fetch/journal.h"
@@ -14,14 +15,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <openssl/sha.h>
-
 #include "fetch/name.h"
+#include "fetch/sum.h"
 #include "fetch/url.h"
 
 #define LINE_MAX_BYTES (URL_BYTES_MAX + NAME_SIZE + 64)
 #define SUM_DIGITS 16
 #define READ_BYTES 65536
+#define LINES_FIRST 65536
 
 /* An entry of the index: open addressing, an empty one is all zeroes. */
 struct slot {
@@ -31,10 +32,10 @@ struct slot {
 
 static uint64_t sum_of(const char *text, size_t bytes)
 {
-        unsigned char full[SHA256_DIGEST_LENGTH];
+        unsigned char full[SUM_BYTES];
         uint64_t sum = 0;
 
-        SHA256((const unsigned char *)text, bytes, full);
+        sum_of_text(text, bytes, full);
         memcpy(&sum, full, sizeof sum);
         return sum;
 }
@@ -217,6 +218,9 @@ void journal_close(struct journal *journal)
         if (journal->index_fd >= 0)
                 close(journal->index_fd);
         journal->fd = journal->index_fd = -1;
+        free(journal->lines);
+        journal->lines = NULL;
+        journal->lines_bytes = journal->lines_room = 0;
 }
 
 bool journal_find(const struct journal *journal, const char *url, const char *name, struct journal_entry *ret)
@@ -239,27 +243,65 @@ bool journal_find(const struct journal *journal, const char *url, const char *na
         return true;
 }
 
+static int make_room(struct journal *journal, size_t bytes)
+{
+        size_t room = journal->lines_room ? journal->lines_room : LINES_FIRST;
+
+        while (room < journal->lines_bytes + bytes)
+                room *= 2;
+        if (room == journal->lines_room)
+                return 0;
+        char *grown = realloc(journal->lines, room);
+        if (!grown)
+                return -ENOMEM;
+        journal->lines = grown;
+        journal->lines_room = room;
+        return 0;
+}
+
 int journal_add(struct journal *journal, const char *url, const char *name, const struct journal_entry *entry)
 {
-        char text[LINE_MAX_BYTES + 2];
-        char *body = text + 1 + 3 + SUM_DIGITS + 1;
+        char head[32];
 
         if (journal->fd < 0)
                 return 0;
-        int length = snprintf(body, sizeof text - (size_t)(body - text) - 1, "%d %" PRIu64 " %s %s", entry->status,
-                              entry->bytes, name, url);
-        char head[32];
-        snprintf(head, sizeof head, "\nv1 %016" PRIx64 " ", sum_of(body, (size_t)length));
-        memcpy(text, head, (size_t)(body - text));
+        int r = make_room(journal, LINE_MAX_BYTES + 2);
+        if (r < 0)
+                return r;
+        char *line = journal->lines + journal->lines_bytes;
+        char *body = line + sizeof "v1 " - 1 + SUM_DIGITS + 1;
+        int length = snprintf(body, LINE_MAX_BYTES, "%d %" PRIu64 " %s %s", entry->status, entry->bytes, name, url);
+        snprintf(head, sizeof head, "v1 %016" PRIx64 " ", sum_of(body, (size_t)length));
+        memcpy(line, head, (size_t)(body - line));
         body[length] = '\n';
+        journal->lines_bytes = (size_t)(body + length + 1 - journal->lines);
+        return 0;
+}
 
-        /* What a crash left of a line is closed off by a newline of its own. */
-        const char *begin = __atomic_exchange_n(&journal->torn, false, __ATOMIC_RELAXED) ? text : text + 1;
-        size_t bytes = (size_t)(body + length + 1 - begin);
-        ssize_t n = write(journal->fd, begin, bytes);
+/* What a crash left of a line is closed off by a newline of its own. */
+static int close_torn_line(struct journal *journal)
+{
+        if (!journal->torn)
+                return 0;
+        ssize_t n = write(journal->fd, "\n", 1);
+        journal->torn = n != 1;
+        return n == 1 ? 0 : n < 0 ? -errno : -ENOSPC;
+}
+
+int journal_flush(struct journal *journal)
+{
+        size_t bytes = journal->lines_bytes;
+
+        if (bytes == 0)
+                return 0;
+        journal->lines_bytes = 0;
+        int r = close_torn_line(journal);
+        if (r < 0)
+                return r;
+        ssize_t n = write(journal->fd, journal->lines, bytes);
         if (n == (ssize_t)bytes)
                 return 0;
-        int r = n < 0 ? -errno : -ENOSPC;
-        __atomic_store_n(&journal->torn, n > 0, __ATOMIC_RELAXED);
+        r = n < 0 ? -errno : -ENOSPC;
+        journal->torn = n > 0;
         return r;
 }

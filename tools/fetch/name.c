@@ -9,8 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <openssl/sha.h>
-
+#include "fetch/sum.h"
 #include "term/text.h"
 
 #define STEM_MAX 100 /* bytes */
@@ -115,12 +114,12 @@ static size_t extension_bytes(const char *text, size_t bytes)
 static void write_sum(const char *url, char sum[17])
 {
         static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz"; /* no i, l, o, u: nothing to misread */
-        unsigned char full[SHA256_DIGEST_LENGTH];
+        unsigned char full[SUM_BYTES];
         uint32_t bits = 0;
         unsigned have = 0;
         size_t next = 0;
 
-        SHA256((const unsigned char *)url, strlen(url), full);
+        sum_of_text(url, strlen(url), full);
         for (size_t i = 0; i < 16; i++) {
                 if (have < 5) {
                         bits = (bits & 0xFF) << 8 | full[next++];
