@@ -37,6 +37,7 @@
 #ifndef PLAIT_PLAIT_H
 #define PLAIT_PLAIT_H
 
+#include <plait/barrier.h>
 #include <plait/base.h>
 #include <plait/blocking.h>
 #include <plait/channel.h>
@@ -46,12 +47,15 @@
 #include <plait/fd.h>
 #include <plait/future.h>
 #include <plait/http.h>
+#include <plait/latch.h>
 #include <plait/local.h>
 #include <plait/mutex.h>
 #include <plait/name.h>
+#include <plait/once.h>
 #include <plait/parallel.h>
 #include <plait/registry.h>
 #include <plait/run.h>
+#include <plait/rwlock.h>
 #include <plait/scope.h>
 #include <plait/semaphore.h>
 #include <plait/socket.h>

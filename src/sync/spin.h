@@ -35,4 +35,21 @@ static inline void pl_sync_spin_unlock(struct pl_spin *spin) PL_NO_LOCK_CHECK
         atomic_store_explicit(&spin->word, 0, memory_order_release);
 }
 
+/*
+ * The same in the lowest bit of a word that is otherwise a pointer, for objects that have no room for more. Who holds
+ * it writes the word, the bit included; others only ever set the bit.
+ */
+PL_COLD void pl_sync_bit_wait(uintptr_t *word);
+
+static inline void pl_sync_bit_lock(uintptr_t *word)
+{
+        if (PL_UNLIKELY(__atomic_fetch_or(word, (uintptr_t)1, __ATOMIC_ACQUIRE) & 1))
+                pl_sync_bit_wait(word);
+}
+
+static inline void pl_sync_bit_unlock(uintptr_t *word)
+{
+        __atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) & ~(uintptr_t)1, __ATOMIC_RELEASE);
+}
+
 #endif

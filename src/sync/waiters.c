@@ -16,7 +16,7 @@ void pl_sync_claimed_ready(struct pl_sync_claimed *claimed, bool keep_last)
         claimed->first = link;
 }
 
-void pl_sync_wake_all(struct pl_spin *lock, struct pl_list *all) PL_NO_LOCK_CHECK
+static PL_ALWAYS_INLINE void wake(struct pl_spin *lock, struct pl_list *all, bool clear) PL_NO_LOCK_CHECK
 {
         struct pl_sync_claimed claimed = {0};
 
@@ -27,7 +27,8 @@ void pl_sync_wake_all(struct pl_spin *lock, struct pl_list *all) PL_NO_LOCK_CHEC
 
                         node->link.next = NULL;
                         if (pl_sched_wake_claim(node->wait)) {
-                                node->slot = NULL;
+                                if (clear)
+                                        node->slot = NULL;
                                 pl_sync_claimed_add(&claimed, node);
                         }
                 }
@@ -39,6 +40,18 @@ void pl_sync_wake_all(struct pl_spin *lock, struct pl_list *all) PL_NO_LOCK_CHEC
                         return;
                 pl_sync_spin_lock(lock);
         }
+}
+
+void pl_sync_wake_all(struct pl_spin *lock, struct pl_list *all) PL_NO_LOCK_CHECK
+{
+        wake(lock, all, true);
+}
+
+void pl_sync_wake_told(struct pl_spin *lock, struct pl_list *all, void *what) PL_NO_LOCK_CHECK
+{
+        for (struct pl_list *link = all->next; link != all; link = link->next)
+                pl_sync_node_of(link)->slot = what;
+        wake(lock, all, false);
 }
 
 int pl_sync_refuse(void)

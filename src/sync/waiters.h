@@ -127,6 +127,12 @@ static inline void pl_sync_take_all(void **head, struct pl_list *all)
  */
 void pl_sync_wake_all(struct pl_spin *lock, struct pl_list *all) PL_RELEASE(lock);
 
+/*
+ * The same, with *what* in the slots. It is there before the first is woken, and in the slots of those whose claim is
+ * lost, too: who was in the ring when this was called learns it in any case, once he has the lock.
+ */
+void pl_sync_wake_told(struct pl_spin *lock, struct pl_list *all, void *what) PL_RELEASE(lock);
+
 /* What a wait that is not to wait says: *deadline_ns* is <= 0 and the object could not be had. */
 int pl_sync_refuse(void);
 
