@@ -53,6 +53,7 @@
 #include <plait/name.h>
 #include <plait/once.h>
 #include <plait/parallel.h>
+#include <plait/queue.h>
 #include <plait/registry.h>
 #include <plait/run.h>
 #include <plait/rwlock.h>
