@@ -58,6 +58,7 @@
 #include <plait/run.h>
 #include <plait/rwlock.h>
 #include <plait/scope.h>
+#include <plait/select.h>
 #include <plait/semaphore.h>
 #include <plait/socket.h>
 #include <plait/task.h>

@@ -11,11 +11,12 @@
 
 #include "io/call.h"
 #include "io/fd_table.h"
+#include "io/poll.h"
 #include "plait/fd.h"
 #include "plat/sys.h"
 #include "sched/runtime.h"
 
-enum { NODES_IN_FRAME = 4, EVENTS = POLLIN | POLLOUT | POLLPRI | POLLRDHUP };
+enum { NODES_IN_FRAME = 4, EVENTS = PL_IO_POLL_EVENTS };
 
 static bool owned(const struct pl_io_fd *entry)
 {
@@ -27,8 +28,15 @@ static unsigned flags_for(short events)
         return (events & (POLLIN | POLLRDHUP | POLLPRI) ? PL_IO_IN : 0U) | (events & POLLOUT ? PL_IO_OUT : 0U);
 }
 
-/* Look, with the flags of owned descriptors cleared before and set after. */
-static int look(struct pollfd *fds, size_t count)
+bool pl_io_poll_unlikely(const struct pollfd *fd)
+{
+        const struct pl_io_fd *entry = pl_io_fd_peek(fd->fd);
+
+        return entry && owned(entry) &&
+               !(atomic_load_explicit(&entry->state, memory_order_relaxed) & flags_for(fd->events));
+}
+
+int pl_io_poll_look(struct pollfd *fds, size_t count)
 {
         for (size_t i = 0; i < count; i++) {
                 struct pl_io_fd *entry = pl_io_fd_peek(fds[i].fd);
@@ -56,13 +64,14 @@ static unsigned wanted(struct pl_io_fd *entry, unsigned events) PL_REQUIRES(entr
         return events;
 }
 
-/* Stand in the queue of *fd*. 1: it may be ready by now; 0; or an error. */
-static int stand(struct pl_wait_node *node, const struct pollfd *fd, struct pl_wait *wait)
+int pl_io_poll_stand(struct pl_wait_node *node, const struct pollfd *fd, struct pl_wait *wait)
 {
         struct pl_io_fd *entry = pl_io_fd_get(fd->fd);
         unsigned events = (unsigned)fd->events & EVENTS;
         int r = 0;
 
+        node->slot = NULL;
+        pl_list_init(&node->link);
         if (!entry)
                 return -ENOMEM;
         pl_io_fd_lock(entry);
@@ -86,14 +95,31 @@ static int stand(struct pl_wait_node *node, const struct pollfd *fd, struct pl_w
         return r == -EPERM || r == -EBADF ? 1 : r;
 }
 
+bool pl_io_poll_unqueue(struct pl_wait_node *node, int fd)
+{
+        struct pl_io_fd *entry = pl_io_fd_peek(fd);
+
+        if (entry)
+                pl_io_fd_unqueue(entry, node);
+        return (uintptr_t)node->slot & PL_IO_SLOT_CLOSED;
+}
+
+void pl_io_poll_let_go(int fd)
+{
+        struct pl_io_fd *entry = pl_io_fd_peek(fd);
+
+        if (entry)
+                pl_io_fd_let_go(entry, fd);
+}
+
 static void stand_down(struct pl_wait_node *nodes, struct pollfd *fds, size_t count)
 {
         for (size_t i = 0; i < count; i++)
                 if (fds[i].fd >= 0)
-                        pl_io_fd_unqueue(pl_io_fd_peek(fds[i].fd), &nodes[i]);
+                        pl_io_poll_unqueue(&nodes[i], fds[i].fd);
         for (size_t i = 0; i < count; i++)
                 if (fds[i].fd >= 0)
-                        pl_io_fd_let_go(pl_io_fd_peek(fds[i].fd), fds[i].fd);
+                        pl_io_poll_let_go(fds[i].fd);
 }
 
 /* How many were closed while waiting; those get POLLNVAL, and the others nothing. */
@@ -121,7 +147,7 @@ static int wait_for_news(struct pl_wait_node *nodes, struct pollfd *fds, size_t 
                 nodes[standing].slot = NULL;
                 pl_list_init(&nodes[standing].link);
                 if (fds[standing].fd >= 0)
-                        r = stand(&nodes[standing], &fds[standing], wait);
+                        r = pl_io_poll_stand(&nodes[standing], &fds[standing], wait);
         }
 
         /* If there is no need to wait, or no way, the wait ends at once; but somebody may have claimed it already. */
@@ -136,7 +162,7 @@ static int wait_for_news(struct pl_wait_node *nodes, struct pollfd *fds, size_t 
 static int wait_as_task(struct pl_wait_node *nodes, struct pollfd *fds, size_t count, int64_t deadline_ns)
 {
         for (;;) {
-                int r = look(fds, count);
+                int r = pl_io_poll_look(fds, count);
 
                 if (r != 0 && r != -EINTR)
                         return r;

@@ -38,6 +38,9 @@ int pl_plat_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadli
 /* Wake up to *n* of its sleepers. */
 void pl_plat_futex_wake(_Atomic uint32_t *word, int n);
 
+/* Wake who polls the eventfd *fd*. */
+void pl_plat_eventfd_write(int fd);
+
 /* --- processors --- */
 
 /* How many CPUs this process may keep busy: its affinity mask and its cgroups' quota (rounded up); >= 1. */

@@ -169,6 +169,9 @@ void pl_sched_wake_ready(struct pl_wait *wait)
                 pl_sched_enqueue(wait->task);
                 return;
         }
+        if (PL_UNLIKELY(wait->cause == PL_WAIT_SELECT && wait->node.slot)) /* pl_sched_wait_notify() */
+                pl_plat_eventfd_write((int)((uintptr_t)wait->node.slot - 1));
+
         uint32_t word = atomic_load_explicit(&wait->state, memory_order_relaxed);
 
         atomic_store_explicit(&wait->state, with_state(word, PL_WAIT_READY), memory_order_release);

@@ -109,6 +109,15 @@ struct pl_wait *pl_sched_wait_begin(enum pl_wait_cause cause, const void *object
  */
 PL_WARN_UNUSED int pl_sched_wait_finish(struct pl_wait *wait, int64_t deadline_ns, unsigned flags);
 
+/*
+ * Of a plain thread that is going to sleep elsewhere than in wait_finish(), and before anybody is told of its wait,
+ * whose own node it does not use: who claims it also writes to *eventfd*.
+ */
+static inline void pl_sched_wait_notify(struct pl_wait *wait, int eventfd)
+{
+        wait->node.slot = (void *)((uintptr_t)eventfd + 1);
+}
+
 /* Begun, but nobody has been told of it: do not wait after all. */
 void pl_sched_wait_abandon(struct pl_wait *wait);
 

@@ -4,6 +4,7 @@
  * Invariants, whenever the lock is free:
  * - receivers wait only if the ring is empty and nobody waits to send; senders only if it is full;
  * - once closed, nobody waits.
+ * A plait_select() that would both send and receive waits on both sides at once, but meets nobody by itself.
  * Hence who comes later cannot overtake who waits: he finds the ring as it was when that one began to wait.
  *
  * A waiter's slot points to his item. Who meets a waiter of the other side claims him and copies the item straight from
@@ -30,6 +31,7 @@
 
 #include "base/attributes.h"
 #include "plat/panic.h"
+#include "sync/selectable.h"
 #include "sync/waiters.h"
 
 enum {
@@ -291,16 +293,13 @@ int plait_channel_try_receive(struct plait_channel *channel, void *ret_item)
 
 void plait_channel_close(struct plait_channel *channel)
 {
-        struct pl_list all;
-        void *waiters;
+        struct pl_list all, senders;
 
         pl_sync_spin_lock(&channel->lock);
         channel->closed = true;
-        /* Only one side can be waiting. */
-        waiters = channel->receivers ? channel->receivers : channel->senders;
-        channel->receivers = NULL;
-        channel->senders = NULL;
-        pl_sync_take_all(&waiters, &all);
+        pl_sync_take_all(&channel->receivers, &all);
+        pl_sync_take_all(&channel->senders, &senders);
+        pl_list_splice_back(&all, &senders);
         pl_sync_wake_all(&channel->lock, &all);
 }
 
@@ -315,4 +314,119 @@ size_t plait_channel_count(struct plait_channel *channel)
 size_t plait_channel_capacity(const struct plait_channel *channel)
 {
         return channel->unbounded ? PLAIT_CHANNEL_UNBOUNDED : channel->capacity;
+}
+
+/* --- as cases of plait_select(), with the locks of other channels held, too --- */
+
+static struct pl_spin *case_lock(const struct plait_case *entry)
+{
+        return &((struct plait_channel *)entry->pl_object)->lock;
+}
+
+/* Rarely and briefly under the lock: plait_select() cannot release it. */
+static PL_COLD bool grow_at_once(struct plait_channel *channel)
+{
+        const size_t capacity = channel->capacity ? 2 * channel->capacity : FIRST_ROOM;
+        size_t bytes;
+        char *ring = __builtin_mul_overflow(capacity, channel->item_bytes, &bytes) ? NULL : malloc(bytes);
+
+        if (!ring)
+                return false;
+        free(replace_ring(channel, ring, capacity));
+        return true;
+}
+
+static bool take_send(struct plait_case *entry, struct pl_select_after *after)
+{
+        struct plait_channel *channel = entry->pl_object;
+
+        entry->result = channel->closed ? -EPIPE : 0;
+        if (channel->closed)
+                return true;
+
+        struct pl_wait_node *receiver = pl_sync_claim(&channel->receivers);
+
+        if (receiver) {
+                copy_item(receiver->slot, entry->pl_item, channel->item_bytes);
+                after->wake = receiver->wait;
+                return true;
+        }
+        if (channel->unbounded && channel->count == channel->capacity && !grow_at_once(channel)) {
+                entry->result = -ENOMEM;
+                return true;
+        }
+        if (channel->count == channel->capacity)
+                return false;
+        put_item(channel, entry->pl_item, channel->item_bytes);
+        return true;
+}
+
+static bool take_receive(struct plait_case *entry, struct pl_select_after *after)
+{
+        struct plait_channel *channel = entry->pl_object;
+        struct pl_wait_node *sender = pl_sync_claim(&channel->senders);
+
+        entry->result = 0;
+        if (sender)
+                after->wake = sender->wait;
+        if (channel->count) {
+                get_item(channel, entry->pl_item, channel->item_bytes);
+                if (sender)
+                        put_item(channel, sender->slot, channel->item_bytes);
+                if (channel->unbounded && !channel->count)
+                        after->unneeded = unneeded_ring(channel);
+                return true;
+        }
+        if (sender) {
+                copy_item(entry->pl_item, sender->slot, channel->item_bytes);
+                return true;
+        }
+        entry->result = channel->closed ? -EPIPE : 0;
+        return channel->closed;
+}
+
+static bool queue_send(struct plait_case *entry)
+{
+        pl_select_push(&((struct plait_channel *)entry->pl_object)->senders, entry, entry->pl_item);
+        return false;
+}
+
+static bool queue_receive(struct plait_case *entry)
+{
+        pl_select_push(&((struct plait_channel *)entry->pl_object)->receivers, entry, entry->pl_item);
+        return false;
+}
+
+static void withdraw_send(struct plait_case *entry)
+{
+        pl_sync_remove(&((struct plait_channel *)entry->pl_object)->senders, pl_select_node(entry));
+}
+
+static void withdraw_receive(struct plait_case *entry)
+{
+        pl_sync_remove(&((struct plait_channel *)entry->pl_object)->receivers, pl_select_node(entry));
+}
+
+static void case_won(struct plait_case *entry)
+{
+        entry->result = pl_select_node(entry)->slot ? 0 : -EPIPE;
+}
+
+static const struct plait_selectable send_kind = {
+        .lock = case_lock, .take = take_send, .take_or_queue = queue_send, .withdraw = withdraw_send, .won = case_won};
+
+static const struct plait_selectable receive_kind = {.lock = case_lock,
+                                                     .take = take_receive,
+                                                     .take_or_queue = queue_receive,
+                                                     .withdraw = withdraw_receive,
+                                                     .won = case_won};
+
+struct plait_case plait_case_send(struct plait_channel *channel, const void *item)
+{
+        return (struct plait_case){.pl_kind = &send_kind, .pl_object = channel, .pl_item = (void *)(uintptr_t)item};
+}
+
+struct plait_case plait_case_receive(struct plait_channel *channel, void *ret_item)
+{
+        return (struct plait_case){.pl_kind = &receive_kind, .pl_object = channel, .pl_item = ret_item};
 }

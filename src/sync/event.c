@@ -10,6 +10,7 @@
  */
 #include "plait/event.h"
 
+#include "sync/selectable.h"
 #include "sync/waiters.h"
 
 enum { SET = 1, WAITERS = 2 };
@@ -82,13 +83,19 @@ static bool announce(struct plait_event *event)
         }
 }
 
+/* Under the queue's lock. */
+static void leave_queue(struct plait_event *event, struct pl_wait_node *node)
+{
+        pl_sync_remove(&event->pl_waiters, node);
+        if (!event->pl_waiters)
+                __atomic_fetch_and(&event->pl_state, ~(uint32_t)WAITERS, __ATOMIC_RELAXED);
+}
+
 /* After a wait that nobody ended by setting it: leave the queue. */
 static void give_up(struct plait_event *event, struct pl_wait *wait)
 {
         pl_sync_spin_lock(queue_lock(event));
-        pl_sync_remove(&event->pl_waiters, &wait->node);
-        if (!event->pl_waiters)
-                __atomic_fetch_and(&event->pl_state, ~(uint32_t)WAITERS, __ATOMIC_RELAXED);
+        leave_queue(event, &wait->node);
         pl_sync_spin_unlock(queue_lock(event));
 }
 
@@ -112,4 +119,49 @@ int plait_event_wait(struct plait_event *event, int64_t deadline_ns)
         if (r < 0)
                 give_up(event, wait);
         return r;
+}
+
+/* --- as a case of plait_select() --- */
+
+static struct pl_spin *case_lock(const struct plait_case *entry)
+{
+        return queue_lock(entry->pl_object);
+}
+
+static bool case_take(struct plait_case *entry, struct pl_select_after *after)
+{
+        (void)after;
+        entry->result = 0;
+        return plait_event_is_set(entry->pl_object);
+}
+
+static bool case_take_or_queue(struct plait_case *entry)
+{
+        struct plait_event *event = entry->pl_object;
+
+        if (!announce(event))
+                return true;
+        pl_select_push(&event->pl_waiters, entry, NULL);
+        return false;
+}
+
+static void case_withdraw(struct plait_case *entry)
+{
+        leave_queue(entry->pl_object, pl_select_node(entry));
+}
+
+static void case_won(struct plait_case *entry)
+{
+        entry->result = 0;
+}
+
+static const struct plait_selectable case_kind = {.lock = case_lock,
+                                                  .take = case_take,
+                                                  .take_or_queue = case_take_or_queue,
+                                                  .withdraw = case_withdraw,
+                                                  .won = case_won};
+
+struct plait_case plait_case_event(struct plait_event *event)
+{
+        return (struct plait_case){.pl_kind = &case_kind, .pl_object = event};
 }

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 
 #include "plat/panic.h"
+#include "sync/selectable.h"
 #include "sync/waiters.h"
 
 enum { SET = 1, CANCEL_REQUESTED = 2 };
@@ -258,4 +259,47 @@ void plait_future_cancel(struct plait_future *future)
 bool plait_future_cancel_requested(const struct plait_future *future)
 {
         return is(future, CANCEL_REQUESTED);
+}
+
+/* --- as a case of plait_select() --- */
+
+static struct pl_spin *case_lock(const struct plait_case *entry)
+{
+        return &((struct plait_future *)entry->pl_object)->lock;
+}
+
+static bool case_take(struct plait_case *entry, struct pl_select_after *after)
+{
+        const struct plait_future *future = entry->pl_object;
+
+        (void)after;
+        if (!is(future, SET))
+                return false;
+        entry->result = future->result;
+        return true;
+}
+
+static bool case_queue(struct plait_case *entry)
+{
+        pl_select_push(&((struct plait_future *)entry->pl_object)->waiters, entry, NULL);
+        return false;
+}
+
+static void case_withdraw(struct plait_case *entry)
+{
+        pl_sync_remove(&((struct plait_future *)entry->pl_object)->waiters, pl_select_node(entry));
+}
+
+/* The caller's reference keeps it. */
+static void case_won(struct plait_case *entry)
+{
+        entry->result = ((struct plait_future *)entry->pl_object)->result;
+}
+
+static const struct plait_selectable case_kind = {
+        .lock = case_lock, .take = case_take, .take_or_queue = case_queue, .withdraw = case_withdraw, .won = case_won};
+
+struct plait_case plait_case_future(struct plait_future *future)
+{
+        return (struct plait_case){.pl_kind = &case_kind, .pl_object = future};
 }

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 
+#include "sync/selectable.h"
 #include "sync/waiters.h"
 
 enum { WAITERS = 1, PERMIT = 2 };
@@ -78,15 +79,21 @@ static bool take_or_announce(struct plait_semaphore *semaphore)
         }
 }
 
+/* Under the queue's lock. */
+static void leave_queue(struct plait_semaphore *semaphore, struct pl_wait_node *node)
+{
+        if (!node->link.next)
+                return;
+        pl_sync_unlink(&semaphore->pl_waiters, node);
+        if (!semaphore->pl_waiters)
+                store(semaphore, load(semaphore) & ~(uint32_t)WAITERS);
+}
+
 /* After a wait that nobody ended by a permit: leave the queue. */
 static void give_up(struct plait_semaphore *semaphore, struct pl_wait *wait)
 {
         pl_sync_spin_lock(queue_lock(semaphore));
-        if (wait->node.link.next) {
-                pl_sync_unlink(&semaphore->pl_waiters, &wait->node);
-                if (!semaphore->pl_waiters)
-                        store(semaphore, load(semaphore) & ~(uint32_t)WAITERS);
-        }
+        leave_queue(semaphore, &wait->node);
         pl_sync_spin_unlock(queue_lock(semaphore));
 }
 
@@ -183,4 +190,49 @@ int plait_semaphore_release(struct plait_semaphore *semaphore, unsigned permits)
 unsigned plait_semaphore_count(const struct plait_semaphore *semaphore)
 {
         return load(semaphore) / PERMIT;
+}
+
+/* --- as a case of plait_select() --- */
+
+static struct pl_spin *case_lock(const struct plait_case *entry)
+{
+        return queue_lock(entry->pl_object);
+}
+
+static bool case_take(struct plait_case *entry, struct pl_select_after *after)
+{
+        (void)after;
+        entry->result = 0;
+        return take(entry->pl_object);
+}
+
+static bool case_take_or_queue(struct plait_case *entry)
+{
+        struct plait_semaphore *semaphore = entry->pl_object;
+
+        if (take_or_announce(semaphore))
+                return true;
+        pl_select_push(&semaphore->pl_waiters, entry, NULL);
+        return false;
+}
+
+static void case_withdraw(struct plait_case *entry)
+{
+        leave_queue(entry->pl_object, pl_select_node(entry));
+}
+
+static void case_won(struct plait_case *entry)
+{
+        entry->result = 0;
+}
+
+static const struct plait_selectable case_kind = {.lock = case_lock,
+                                                  .take = case_take,
+                                                  .take_or_queue = case_take_or_queue,
+                                                  .withdraw = case_withdraw,
+                                                  .won = case_won};
+
+struct plait_case plait_case_acquire(struct plait_semaphore *semaphore)
+{
+        return (struct plait_case){.pl_kind = &case_kind, .pl_object = semaphore};
 }

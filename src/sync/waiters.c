@@ -26,7 +26,7 @@ static PL_ALWAYS_INLINE void wake(struct pl_spin *lock, struct pl_list *all, boo
                         struct pl_wait_node *node = pl_sync_node_of(pl_list_pop_front(all));
 
                         node->link.next = NULL;
-                        if (pl_sched_wake_claim(node->wait)) {
+                        if (pl_sync_claim_node(node)) {
                                 if (clear)
                                         node->slot = NULL;
                                 pl_sync_claimed_add(&claimed, node);

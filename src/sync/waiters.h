@@ -64,6 +64,18 @@ static inline void pl_sync_remove(void **head, struct pl_wait_node *node)
                 pl_sync_unlink(head, node);
 }
 
+/*
+ * Try to be the one that wakes who waits with *node*, which is not queued any more. A flow that waits in several queues
+ * at once (sync/selectable.h) finds in its wait's own node, which is then in none, which one it was.
+ */
+static inline bool pl_sync_claim_node(struct pl_wait_node *node)
+{
+        if (PL_UNLIKELY(!pl_sched_wake_claim(node->wait)))
+                return false;
+        node->wait->node.link.prev = &node->link;
+        return true;
+}
+
 /* Unqueue until somebody lets himself be claimed; NULL when there is nobody left. */
 static inline struct pl_wait_node *pl_sync_claim(void **head)
 {
@@ -71,7 +83,7 @@ static inline struct pl_wait_node *pl_sync_claim(void **head)
                 struct pl_wait_node *node = pl_sync_node_of(*head);
 
                 pl_sync_unlink(head, node);
-                if (PL_LIKELY(pl_sched_wake_claim(node->wait)))
+                if (PL_LIKELY(pl_sync_claim_node(node)))
                         return node;
         }
         return NULL;

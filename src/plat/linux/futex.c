@@ -1,6 +1,8 @@
-/* Sleeping on a word of memory: futex(2), private to the process, absolute deadlines. */
+/* Sleeping on a word of memory: futex(2), private to the process, absolute deadlines; and waking who sleeps in poll().
+ */
 #include <errno.h>
 #include <linux/futex.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,4 +32,13 @@ void pl_plat_futex_wake(_Atomic uint32_t *word, int n)
 
         syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, n, NULL, NULL, 0);
         errno = saved; /* the word may be unmapped by now: its waiter was gone already */
+}
+
+void pl_plat_eventfd_write(int fd)
+{
+        int saved = errno;
+
+        if (eventfd_write(fd, 1) < 0)
+                pl_panic("cannot wake a thread: eventfd_write: %m; something closed a descriptor of plait's");
+        errno = saved;
 }
