@@ -64,5 +64,6 @@
 #include <plait/task.h>
 #include <plait/time.h>
 #include <plait/timer.h>
+#include <plait/within.h>
 
 #endif

@@ -8,6 +8,7 @@
 #include "sched/compact.h"
 #include "sched/local.h"
 #include "sched/runtime.h"
+#include "sched/scope.h"
 #include "sched/worker.h"
 
 enum {
@@ -58,25 +59,30 @@ static void run_stop_hooks(void)
 /* The user's function has a scope to itself; the services outlive that. */
 static int run_user(void)
 {
-        struct plait_scope scope = PLAIT_SCOPE_INIT;
+        struct plait_scope scope = {.deadline_ns = control.deadline_ns, .pl_where = "plait_run()"};
 
-        scope.deadline_ns = control.deadline_ns;
         int r = plait_scope_open(&scope);
         if (r < 0)
                 return r;
+        pl_sched_cancel_arm(&scope);
         r = control.fn(control.arg);
-        if (plait_task_self()->scope != &scope)
-                pl_panic("the first task returned while a scope that it opened at %p is open: call plait_scope_join() "
-                         "before returning",
-                         plait_task_self()->scope->pl_opened_at);
+        const struct plait_task *self = plait_task_self();
+        if (self->scope != &scope) {
+                char where[PLAIT_REASON_BYTES * 2];
+
+                pl_panic("the first task returned while a scope that it opened is open, that of %s: call "
+                         "plait_scope_join() before returning",
+                         pl_sched_scope_where(self->scope, self, where, sizeof where));
+        }
         int joined = plait_scope_join(&scope);
+        pl_sched_cancel_disarm();
         return r ? r : joined;
 }
 
 static int first_task(void *unused)
 {
         (void)unused;
-        control.services = (struct plait_scope){.flags = PLAIT_SCOPE_SHIELD};
+        control.services = (struct plait_scope){.flags = PLAIT_SCOPE_SHIELD, .pl_where = "the library's services"};
         control.result = plait_scope_open(&control.services);
         if (control.result == 0)
                 control.result = run_user();

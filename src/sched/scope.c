@@ -1,5 +1,5 @@
 /*
- * Scopes: counting tasks, joining them, cancelling them.
+ * Scopes: starting tasks in them, counting them, joining them.
  *
  * Counting. A child costs its scope no atomic operation in the best case: pl_owed, the owner's, counts the tasks that
  * it started and has not yet seen end; a child that it runs itself in join is subtracted there. All others count in
@@ -9,20 +9,20 @@
  * A worker that runs one task of a scope after the other tells the scope of their ends all at once, before it runs
  * anything else: the scope cannot end before its last task anyway, and one contended operation does for many tasks.
  *
- * Cancelling. A scope has lists of the tasks and scopes in it that a cancellation must reach: tasks that have waited at
- * least once, and scopes with such tasks in them. A task that never waits is on no list; it has nothing to interrupt.
- * Both lists and the links in them are guarded by the scope's lock; a canceller takes the locks downwards, and whoever
- * links or unlinks takes only the one of the scope above.
- *
- * A waiting task obeys its innermost scope (task->scope) and what stands around that, up to a shield.
+ * A scope that has to look at each start and end (record.c) is PL_SCOPE_WATCHED, and its tasks are PL_TASK_WATCHED; all
+ * others do not pay for it. How a scope is cancelled is told in cancel.c.
  */
-#include "plait/scope.h"
+#include "sched/scope.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "plait/time.h"
 #include "sched/fork.h"
 #include "sched/worker.h"
 
-enum { CLOSED, OPEN };
+static const unsigned all_flags = PLAIT_SCOPE_SHIELD | PLAIT_SCOPE_SUPERVISOR;
 
 enum {
         TURN_US = 100, /* how long children run inline while other tasks could go on */
@@ -33,11 +33,6 @@ enum {
         OWNER_WAITS = 1,
 };
 
-static struct pl_lock *lock_of(struct plait_scope *scope)
-{
-        return (struct pl_lock *)(void *)&scope->pl_lock;
-}
-
 static struct plait_task *current_task(void)
 {
         struct pl_worker *worker = pl_sched_self_get();
@@ -45,186 +40,35 @@ static struct plait_task *current_task(void)
         return worker ? worker->current : NULL;
 }
 
-static bool is_cancelled(const struct plait_scope *scope)
-{
-        return __atomic_load_n(&scope->pl_cancelled, __ATOMIC_SEQ_CST);
-}
-
-/* --- being found by a cancellation --- */
-
-static void link_task(struct plait_task *task)
-{
-        struct plait_scope *home = task->home;
-
-        pl_lock_acquire(lock_of(home));
-        struct plait_task *first = home->pl_tasks;
-        task->scope_next = first;
-        task->scope_prev = (struct plait_task **)&home->pl_tasks;
-        if (first)
-                first->scope_prev = &task->scope_next;
-        home->pl_tasks = task;
-        pl_lock_release(lock_of(home));
-        task->flags |= PL_TASK_LINKED;
-}
-
-static void unlink_task(struct plait_task *task)
-{
-        pl_lock_acquire(lock_of(task->home));
-        *task->scope_prev = task->scope_next;
-        if (task->scope_next)
-                task->scope_next->scope_prev = task->scope_prev;
-        pl_lock_release(lock_of(task->home));
-}
-
-static void link_scope(struct plait_scope *scope)
-{
-        struct plait_scope *parent = scope->pl_parent;
-
-        pl_lock_acquire(lock_of(parent));
-        if (!__atomic_load_n(&scope->pl_linked, __ATOMIC_RELAXED)) {
-                struct plait_scope *first = parent->pl_children;
-
-                scope->pl_next = first;
-                scope->pl_prev = &parent->pl_children;
-                if (first)
-                        first->pl_prev = &scope->pl_next;
-                parent->pl_children = scope;
-                __atomic_store_n(&scope->pl_linked, 1, __ATOMIC_SEQ_CST);
-        }
-        pl_lock_release(lock_of(parent));
-}
-
-static void unlink_scope(struct plait_scope *scope)
-{
-        struct pl_lock *lock = lock_of(scope->pl_parent);
-
-        pl_lock_acquire(lock);
-        *scope->pl_prev = scope->pl_next;
-        if (scope->pl_next)
-                ((struct plait_scope *)scope->pl_next)->pl_prev = scope->pl_prev;
-        pl_lock_release(lock);
-        scope->pl_linked = 0;
-}
-
-/*
- * The number of disturbances is read before the scopes are: a cancellation marks its scope, then counts. So one that is
- * missed here has not been counted yet, and the next wait asks again.
- */
-int pl_sched_scope_ask(struct plait_task *task, int64_t *deadline_ns)
-{
-        uint64_t calm = atomic_load(&pl_sched_the_run.disturbances);
-        int r = 0;
-
-        if (!(task->flags & PL_TASK_LINKED))
-                link_task(task);
-        for (struct plait_scope *scope = task->scope; scope; scope = scope->pl_parent) {
-                if (is_cancelled(scope))
-                        r = -ECANCELED;
-                if (scope->deadline_ns) {
-                        calm = 0;
-                        if (scope->deadline_ns < *deadline_ns)
-                                *deadline_ns = scope->deadline_ns;
-                }
-                if (scope->flags & PLAIT_SCOPE_SHIELD)
-                        break;
-                if (scope->pl_parent && !__atomic_load_n(&scope->pl_linked, __ATOMIC_SEQ_CST)) {
-                        link_scope(scope);
-                        if (is_cancelled(scope))
-                                r = -ECANCELED;
-                }
-        }
-        task->calm = r < 0 ? 0 : calm;
-        return r;
-}
-
-/* --- cancelling --- */
-
-/*
- * End *task*'s wait if *scope* is the one that it obeys. The word is read first: if the task has moved on to another
- * wait, maybe in another scope, its number has changed and the CAS fails.
- */
-static void interrupt_task(struct plait_task *task, const struct plait_scope *scope)
-{
-        uint32_t word = atomic_load(&task->wait.state);
-
-        if ((word & PL_WAIT_STATE_MASK) != PL_WAIT_WAITING || __atomic_load_n(&task->scope, __ATOMIC_SEQ_CST) != scope)
-                return;
-        uint32_t cancelled = (word & ~(uint32_t)PL_WAIT_STATE_MASK) | PL_WAIT_CANCELED;
-        if (atomic_compare_exchange_strong(&task->wait.state, &word, cancelled))
-                pl_sched_enqueue(task);
-}
-
-/* Under the scope's lock. */
-static void interrupt_tasks_of(struct plait_scope *scope)
-{
-        for (struct plait_task *task = scope->pl_tasks; task; task = task->scope_next)
-                interrupt_task(task, scope);
-        if (scope->pl_owner)
-                interrupt_task(scope->pl_owner, scope);
-}
-
-static struct plait_scope *unshielded(struct plait_scope *scope)
-{
-        while (scope && (scope->flags & PLAIT_SCOPE_SHIELD))
-                scope = scope->pl_next;
-        return scope;
-}
-
-/* Walk the tree of linked scopes from *top*, holding the locks on the path, without recursion: it may be deep. */
-static void interrupt_tree(struct plait_scope *top) PL_NO_LOCK_CHECK
-{
-        struct plait_scope *scope = top;
-
-        pl_lock_acquire(lock_of(scope));
-        interrupt_tasks_of(scope);
-        for (;;) {
-                struct plait_scope *next = unshielded(scope->pl_children);
-
-                while (!next && scope != top) {
-                        struct plait_scope *done = scope;
-
-                        next = unshielded(done->pl_next);
-                        scope = done->pl_parent;
-                        pl_lock_release(lock_of(done));
-                }
-                if (!next)
-                        break;
-                scope = next;
-                pl_lock_acquire(lock_of(scope));
-                interrupt_tasks_of(scope);
-        }
-        pl_lock_release(lock_of(top));
-}
-
-static void cancel_with(struct plait_scope *scope, int error)
-{
-        int none = 0;
-
-        __atomic_compare_exchange_n(&scope->pl_error, &none, error, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-        if (__atomic_exchange_n(&scope->pl_cancelled, 1, __ATOMIC_SEQ_CST))
-                return;
-        atomic_fetch_add(&pl_sched_the_run.disturbances, 1);
-        interrupt_tree(scope);
-}
-
-void plait_scope_cancel(struct plait_scope *scope)
-{
-        if (scope && __atomic_load_n(&scope->pl_state, __ATOMIC_RELAXED) == OPEN)
-                cancel_with(scope, -ECANCELED);
-}
-
 /* --- opening and starting --- */
+
+/* What *scope*, which is in the way, and its storage say of it. It may have gone with the frame that held it. */
+const char *pl_sched_scope_where(const struct plait_scope *scope, const struct plait_task *task, char *buf,
+                                 size_t bytes)
+{
+        if (scope->pl_state == PL_SCOPE_CLOSED || scope->pl_owner != task)
+                snprintf(buf, bytes, "a function that returned without joining it");
+        else if (scope->pl_where)
+                snprintf(buf, bytes, "%s", scope->pl_where);
+        else
+                snprintf(buf, bytes, "address %p; PLAIT_SCOPE_INIT would tell file and line", scope->pl_opened_at);
+        return buf;
+}
 
 static int open_at(struct plait_scope *scope, const void *caller)
 {
         struct plait_task *self = current_task();
 
-        if (!self || self->compact || scope->pl_state != CLOSED || (scope->flags & ~PLAIT_SCOPE_SHIELD))
+        if (!self || self->compact || scope->pl_state != PL_SCOPE_CLOSED || (scope->flags & ~all_flags))
                 return -EINVAL;
+        if (PL_UNLIKELY(self->scope == scope))
+                pl_panic("the scope of %s is initialised anew while it is open: call plait_scope_join() before that",
+                         scope->pl_where ? scope->pl_where : "unknown place");
         scope->pl_parent = self->scope;
         scope->pl_owner = self;
         scope->pl_opened_at = caller;
-        scope->pl_state = OPEN;
+        __atomic_store_n(&scope->pl_state, pl_scope_is_watched(scope) ? PL_SCOPE_WATCHED : PL_SCOPE_OPEN,
+                         __ATOMIC_RELEASE);
         __atomic_store_n(&self->scope, scope, __ATOMIC_RELAXED);
         self->calm = 0;
         return 0;
@@ -248,16 +92,18 @@ void pl_sched_scope_adopt(struct plait_scope *scope, struct plait_task *task)
         count_in(scope);
 }
 
-static void launch(struct pl_worker *worker, struct plait_scope *scope, struct plait_task *task)
+static PL_ALWAYS_INLINE void count(struct plait_scope *scope, const struct plait_task *self, struct plait_task *task)
 {
-        struct plait_task *self = worker ? worker->current : NULL;
-
         task->home = scope;
         task->scope = scope;
         if (PL_LIKELY(self && self == scope->pl_owner))
                 scope->pl_owed++;
         else
                 count_in(scope);
+}
+
+static PL_ALWAYS_INLINE void queue(struct pl_worker *worker, struct plait_task *self, struct plait_task *task)
+{
         if (PL_UNLIKELY(!self)) {
                 pl_sched_enqueue(task);
         } else if (PL_LIKELY(pl_deque_push(&worker->fresh, task))) {
@@ -272,53 +118,85 @@ static void launch(struct pl_worker *worker, struct plait_scope *scope, struct p
         }
 }
 
+/* The same in whatever state the scope is. */
+static PL_NOINLINE void launch(struct plait_scope *scope, struct plait_task *task)
+{
+        struct pl_worker *worker = pl_sched_self_get();
+        struct plait_task *self = worker ? worker->current : NULL;
+
+        count(scope, self, task);
+        if (scope->pl_state == PL_SCOPE_WATCHED) {
+                task->flags |= PL_TASK_WATCHED;
+                if (!pl_sched_scope_admit(scope, task))
+                        return;
+        }
+        queue(worker, self, task);
+}
+
+/* No memory for a task. */
+static int fail_to_start(struct plait_scope *scope, int error)
+{
+        if (!(scope->flags & PLAIT_SCOPE_SUPERVISOR))
+                pl_sched_scope_cancel(scope, error, NULL);
+        return error;
+}
+
+static PL_NOINLINE int go_watched(struct plait_scope *scope, int (*fn)(void *arg), void *arg)
+{
+        struct plait_task *task = pl_sched_task_new(pl_sched_self_get(), fn, arg);
+
+        if (!task)
+                return fail_to_start(scope, -ENOMEM);
+        launch(scope, task);
+        return 0;
+}
+
 int plait_scope_go(struct plait_scope *scope, int (*fn)(void *arg), void *arg)
 {
         struct pl_worker *worker = pl_sched_self_get();
 
         if (PL_UNLIKELY(!fn))
                 return -EINVAL;
-        if (PL_UNLIKELY(scope->pl_state != OPEN)) {
-                int r = open_at(scope, __builtin_return_address(0));
+        if (PL_UNLIKELY(scope->pl_state != PL_SCOPE_OPEN)) {
+                int r = scope->pl_state == PL_SCOPE_CLOSED ? open_at(scope, __builtin_return_address(0)) : 0;
 
                 if (r < 0)
                         return r;
+                if (scope->pl_state == PL_SCOPE_WATCHED)
+                        return go_watched(scope, fn, arg);
         }
         struct plait_task *task = pl_sched_task_new(worker, fn, arg);
-        if (PL_UNLIKELY(!task)) {
-                cancel_with(scope, -ENOMEM);
-                return -ENOMEM;
-        }
-        launch(worker, scope, task);
+        if (PL_UNLIKELY(!task))
+                return fail_to_start(scope, -ENOMEM);
+        struct plait_task *self = worker ? worker->current : NULL;
+        count(scope, self, task);
+        queue(worker, self, task);
         return 0;
 }
 
 int plait_scope_start(struct plait_scope *scope, int (*fn)(void *arg), void *arg, const struct plait_task_opts *opts,
                       struct plait_task **ret_task)
 {
-        struct pl_worker *worker = pl_sched_self_get();
-
         if (!fn)
                 return -EINVAL;
         int r = pl_sched_task_check_opts(opts);
         if (r < 0)
                 return r;
-        if (scope->pl_state != OPEN) {
+        if (scope->pl_state == PL_SCOPE_CLOSED) {
                 r = open_at(scope, __builtin_return_address(0));
                 if (r < 0)
                         return r;
         }
-        struct plait_task *task = pl_sched_task_new(worker, fn, arg);
+        struct plait_task *task = pl_sched_task_new(pl_sched_self_get(), fn, arg);
         r = task ? pl_sched_task_apply_opts(task, opts, ret_task != NULL) : -ENOMEM;
         if (r < 0) {
                 if (task)
                         plait_task_unref(task);
-                cancel_with(scope, r);
-                return r;
+                return fail_to_start(scope, r);
         }
         if (ret_task)
                 *ret_task = task;
-        launch(worker, scope, task);
+        launch(scope, task);
         return 0;
 }
 
@@ -339,18 +217,43 @@ int pl_sched_scope_start_on(struct plait_scope *scope, int (*fn)(void *arg), voi
 
 /* --- ending and joining --- */
 
+static PL_COLD PL_NORETURN void leaked(const struct plait_task *task)
+{
+        const struct plait_scope *scope = task->scope;
+        char where[PLAIT_REASON_BYTES * 2];
+
+        pl_panic("task '%s' (#%llu) returned while a scope that it opened is open, that of %s: call plait_scope_join() "
+                 "before returning",
+                 plait_task_name(task), (unsigned long long)task->id,
+                 pl_sched_scope_where(scope, task, where, sizeof where));
+}
+
+/* A task of a watched scope, or one that can be found by a cancellation, has ended. */
+static PL_NOINLINE void ending_watched(struct plait_scope *scope, struct plait_task *task, int result)
+{
+        if (task->flags & PL_TASK_LINKED)
+                pl_sched_scope_unlink_task(task);
+        if (!(task->flags & PL_TASK_WATCHED))
+                return;
+        struct plait_task *next = pl_sched_scope_dismiss(scope, task, result);
+        if (!next)
+                return;
+        if (pl_deque_push(&pl_sched_self_get()->fresh, next))
+                pl_sched_offer();
+        else
+                pl_sched_enqueue(next);
+}
+
 void pl_sched_scope_ending(struct plait_task *task, int result)
 {
         struct plait_scope *scope = task->home;
 
         if (PL_UNLIKELY(task->scope != scope))
-                pl_panic("task '%s' (#%llu) returned while a scope that it opened at %p is open: call "
-                         "plait_scope_join() before returning",
-                         plait_task_name(task), (unsigned long long)task->id, task->scope->pl_opened_at);
-        if (task->flags & PL_TASK_LINKED)
-                unlink_task(task);
-        if (PL_UNLIKELY(result < 0))
-                cancel_with(scope, result);
+                leaked(task);
+        if (PL_UNLIKELY(result < 0) && !(scope->flags & PLAIT_SCOPE_SUPERVISOR))
+                pl_sched_scope_fail(scope, task, result);
+        if (task->flags & (PL_TASK_LINKED | PL_TASK_WATCHED))
+                ending_watched(scope, task, result);
 }
 
 /* If they were the last, its owner goes on and the scope is gone. */
@@ -451,23 +354,51 @@ static void wait_for_children(struct plait_scope *scope)
         scope->pl_pending = 0;
 }
 
+static PL_COLD PL_NORETURN void not_innermost(const struct plait_scope *scope, const struct plait_task *self)
+{
+        char asked[PLAIT_REASON_BYTES * 2], innermost[PLAIT_REASON_BYTES * 2];
+
+        pl_sched_scope_where(scope, scope->pl_owner, asked, sizeof asked);
+        if (!self || scope->pl_owner != self)
+                pl_panic("plait_scope_join() of the scope of %s by another task or thread than the one that opened it: "
+                         "join scopes in the task that opened them",
+                         asked);
+        pl_panic(
+                "plait_scope_join() of the scope of %s, while the innermost open scope of the task is that of %s: join "
+                "the last one opened first",
+                asked, pl_sched_scope_where(self->scope, self, innermost, sizeof innermost));
+}
+
+/* A scope that failed, or is watched, is closed: what its join returns. */
+static PL_NOINLINE int close_unusual(struct plait_scope *scope)
+{
+        int r = __atomic_load_n(&scope->pl_error, __ATOMIC_RELAXED);
+
+        pl_sched_scope_settle(scope);
+        free(scope->pl_reason);
+        scope->pl_reason = NULL;
+        if (r < 0 || !(scope->flags & PLAIT_SCOPE_SUPERVISOR))
+                return r;
+        return scope->pl_failed > INT_MAX ? INT_MAX : (int)scope->pl_failed;
+}
+
 int plait_scope_join(struct plait_scope *scope)
 {
         struct plait_task *self = current_task();
 
-        if (scope->pl_state == CLOSED)
+        if (scope->pl_state == PL_SCOPE_CLOSED)
                 return 0;
         if (PL_UNLIKELY(!self || scope->pl_owner != self || self->scope != scope))
-                pl_panic(
-                        "plait_scope_join() of a scope that is not the caller's innermost one (it was opened at %p, by "
-                        "%s): join scopes in the task that opened them, the last one opened first",
-                        scope->pl_opened_at, scope->pl_owner == self ? "this task" : "another task");
+                not_innermost(scope, self);
         run_own_children(scope, self);
         wait_for_children(scope);
         __atomic_store_n(&self->scope, scope->pl_parent, __ATOMIC_RELAXED);
         self->calm = 0;
         if (__atomic_load_n(&scope->pl_linked, __ATOMIC_RELAXED))
-                unlink_scope(scope);
-        scope->pl_state = CLOSED;
-        return __atomic_load_n(&scope->pl_error, __ATOMIC_RELAXED);
+                pl_sched_scope_unlink(scope);
+        int r = __atomic_load_n(&scope->pl_error, __ATOMIC_RELAXED);
+        if (PL_UNLIKELY(r || scope->pl_state == PL_SCOPE_WATCHED))
+                r = close_unusual(scope);
+        scope->pl_state = PL_SCOPE_CLOSED;
+        return r;
 }

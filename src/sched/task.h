@@ -19,9 +19,10 @@ enum { PL_TASK_NAME_BYTES = 32 };
 
 /* Only the task itself looks at these, and who starts it. */
 enum pl_task_flag {
-        PL_TASK_INLINE = 1, /* runs on the stack of the task that joins it */
-        PL_TASK_HANDLE = 2, /* somebody may wait for it */
-        PL_TASK_LINKED = 4, /* on its home scope's list */
+        PL_TASK_INLINE = 1,  /* runs on the stack of the task that joins it */
+        PL_TASK_HANDLE = 2,  /* somebody may wait for it */
+        PL_TASK_LINKED = 4,  /* on its home scope's list */
+        PL_TASK_WATCHED = 8, /* its home scope is PL_SCOPE_WATCHED */
 };
 
 /*

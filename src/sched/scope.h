@@ -1,0 +1,72 @@
+/* What the files about scopes share: scope.c, cancel.c, record.c. */
+#ifndef PL_SCHED_SCOPE_H
+#define PL_SCHED_SCOPE_H
+
+#include "plait/scope.h"
+#include "plat/lock.h"
+#include "sched/task.h"
+
+enum pl_scope_state {
+        PL_SCOPE_CLOSED,
+        PL_SCOPE_OPEN,
+        PL_SCOPE_WATCHED, /* open, and each start and end of a task is to be looked at: see record.c */
+};
+
+static inline struct pl_lock *pl_scope_lock(struct plait_scope *scope)
+{
+        return (struct pl_lock *)(void *)&scope->pl_lock;
+}
+
+static inline bool pl_scope_is_cancelled(const struct plait_scope *scope)
+{
+        return __atomic_load_n(&scope->pl_cancelled, __ATOMIC_SEQ_CST);
+}
+
+/* --- cancel.c --- */
+
+/* Cancel *scope*, which fails with *error* unless it has failed already. *reason* is malloc()ed, or NULL, and taken. */
+void pl_sched_scope_cancel(struct plait_scope *scope, int error, char *reason);
+
+/* The same because *task*, whose scope it is, has returned *error*. */
+void pl_sched_scope_fail(struct plait_scope *scope, const struct plait_task *task, int error);
+
+/* Take *task*, which is on its home scope's list, off it. */
+void pl_sched_scope_unlink_task(struct plait_task *task);
+
+/* The same for a scope that is on its parent's list. */
+void pl_sched_scope_unlink(struct plait_scope *scope);
+
+/*
+ * With PLAIT_DEBUG=cancel=N: from now on count the waits of tasks inside *scope*, and cancel at the N-th. Disarm before
+ * the scope is closed.
+ */
+void pl_sched_cancel_arm(const struct plait_scope *scope);
+void pl_sched_cancel_disarm(void);
+
+/* --- record.c --- */
+
+/* Whether *scope*, about to be opened, is to be PL_SCOPE_WATCHED. */
+static inline bool pl_scope_is_watched(const struct plait_scope *scope)
+{
+        return scope->limit || scope->record || (scope->flags & PLAIT_SCOPE_SUPERVISOR);
+}
+
+/* *task* is being started in a watched scope. False: the limit does not let it begin yet, and it has been queued. */
+bool pl_sched_scope_admit(struct plait_scope *scope, struct plait_task *task);
+
+/*
+ * *task* of a watched scope has ended with *result*. The return value is the task that may begin in its place, or NULL.
+ * A failure is recorded, but does not cancel here.
+ */
+struct plait_task *pl_sched_scope_dismiss(struct plait_scope *scope, const struct plait_task *task, int result);
+
+/* A watched scope is being joined, and its tasks have ended: settle the record. */
+void pl_sched_scope_settle(struct plait_scope *scope);
+
+/* --- scope.c --- */
+
+/* Where *scope*, which *task* is said to have opened, stands in the source: into *buf*, which is returned. */
+const char *pl_sched_scope_where(const struct plait_scope *scope, const struct plait_task *task, char *buf,
+                                 size_t bytes);
+
+#endif
