@@ -37,6 +37,7 @@
 #ifndef PLAIT_PLAIT_H
 #define PLAIT_PLAIT_H
 
+#include <plait/as_completed.h>
 #include <plait/barrier.h>
 #include <plait/base.h>
 #include <plait/blocking.h>
@@ -46,6 +47,7 @@
 #include <plait/event.h>
 #include <plait/fd.h>
 #include <plait/future.h>
+#include <plait/gather.h>
 #include <plait/http.h>
 #include <plait/latch.h>
 #include <plait/local.h>
@@ -54,6 +56,7 @@
 #include <plait/once.h>
 #include <plait/parallel.h>
 #include <plait/queue.h>
+#include <plait/race.h>
 #include <plait/registry.h>
 #include <plait/run.h>
 #include <plait/rwlock.h>

@@ -73,8 +73,8 @@ PLAIT_API void plait_block_end(struct plait_scope *scope);
 #ifndef __cplusplus
 /**
  * The statement or block that follows runs under a deadline: its waits return -ETIMEDOUT once it has passed. It may be
- * left in any way: by its end, `break`, `return` or `goto`. Only in a task that can open scopes: anything else ends the
- * program with a message. Not in C++.
+ * left in any way: by its end, `return`, `goto`, or `break`, which leaves nothing but this block. Only in a task that
+ * can open scopes: anything else ends the program with a message. Not in C++.
  */
 #define PLAIT_WITH_DEADLINE(deadline) PLAIT_BLOCK(PLAIT_UNIQUE(pl_block_, __LINE__), .deadline_ns = (deadline) | 1)
 /** The same with a shield: cancellation and deadlines from outside do not reach the waits in the block. Not in C++. */
