@@ -36,6 +36,10 @@ typedef void (*pl_context_entry)(void *pass, void *arg);
  * Suspend the calling flow into *save* and go on with *load*. Returns, when somebody switches back to *save*, what that
  * switch passed. *save* and *load* may be the same only if nothing is to happen.
  *
+ * static inline void pl_context_here(struct pl_context *save);
+ *
+ * Where the caller is, for pl_plat_unwind(). Nobody can switch there.
+ *
  * static inline void pl_context_make(struct pl_context *ctx, void *top, pl_context_entry entry, void *arg);
  *
  * Make *ctx* a flow that calls entry(pass, arg) on the stack that ends at *top* (aligned to 16 bytes) when it is first

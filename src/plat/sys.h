@@ -41,6 +41,17 @@ void pl_plat_futex_wake(_Atomic uint32_t *word, int n);
 /* Wake who polls the eventfd *fd*. */
 void pl_plat_eventfd_write(int fd);
 
+/* Sleep for about so long. */
+void pl_plat_nap_us(unsigned us);
+
+/* --- memory that may not be there --- */
+
+/*
+ * Copy *n* bytes from *from*, which may be unmapped or be changing; nothing is copied when a page is missing, unless
+ * something before it could be read: then the rest of *to* is zero. 0, -EFAULT, or -EPERM where the kernel refuses.
+ */
+int pl_plat_peek(void *to, const void *from, size_t n);
+
 /* --- processors --- */
 
 /* How many CPUs this process may keep busy: its affinity mask and its cgroups' quota (rounded up); >= 1. */

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "plat/sys.h"
@@ -87,4 +88,13 @@ int pl_plat_thread_pin(unsigned cpu)
         r = pthread_setaffinity_np(pthread_self(), bytes, set);
         CPU_FREE(set);
         return -r;
+}
+
+void pl_plat_nap_us(unsigned us)
+{
+        const struct timespec nap = {.tv_nsec = (long)us * 1000};
+        const int saved = errno;
+
+        (void)nanosleep(&nap, NULL);
+        errno = saved;
 }

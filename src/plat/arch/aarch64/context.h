@@ -45,6 +45,17 @@ static PL_ALWAYS_INLINE void *pl_context_switch(struct pl_context *save, const s
         return x0;
 }
 
+static PL_ALWAYS_INLINE void pl_context_here(struct pl_context *save)
+{
+        __asm__ volatile("mov x9, sp\n\t"
+                         "adr x10, .\n\t"
+                         "stp x9, x29, [%0]\n\t"
+                         "str x10, [%0, #16]"
+                         :
+                         : "r"(save)
+                         : "x9", "x10", "x30", "memory");
+}
+
 static inline void pl_context_make(struct pl_context *ctx, void *top, pl_context_entry entry, void *arg)
 {
         void **frame = (void **)top - PL_CONTEXT_FRAME / sizeof(void *);

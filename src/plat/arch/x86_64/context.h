@@ -47,6 +47,17 @@ static PL_ALWAYS_INLINE void *pl_context_switch(struct pl_context *save, const s
         return pass;
 }
 
+static PL_ALWAYS_INLINE void pl_context_here(struct pl_context *save)
+{
+        __asm__ volatile("leaq 0(%%rip), %%rax\n\t"
+                         "movq %%rsp, 0(%0)\n\t"
+                         "movq %%rbp, 8(%0)\n\t"
+                         "movq %%rax, 16(%0)"
+                         :
+                         : "r"(save)
+                         : "rax", "memory");
+}
+
 static inline void pl_context_make(struct pl_context *ctx, void *top, pl_context_entry entry, void *arg)
 {
         void **frame = (void **)top - PL_CONTEXT_FRAME / sizeof(void *);
