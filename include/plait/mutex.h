@@ -62,9 +62,8 @@ PLAIT_BEGIN_DECLS
 /** A mutex; two words; unlocked when zeroed. */
 struct plait_mutex {
         /** @cond private */
-        uint32_t pl_state;
-        uint32_t pl_lock;
-        void *pl_waiters;
+        uintptr_t pl_holder;
+        uintptr_t pl_waiters;
         /** @endcond */
 };
 
@@ -72,6 +71,9 @@ struct plait_mutex {
 /** An unlocked mutex. */
 #define PLAIT_MUTEX_INIT {0}
 /* clang-format on */
+
+/** The highest level of plait_mutex_lock_nested(). */
+#define PLAIT_MUTEX_LEVEL_MAX 7U
 
 /** @cond private */
 PLAIT_API int plait_mutex_lock_contended(struct plait_mutex *mutex, int64_t deadline_ns);
@@ -102,49 +104,118 @@ PLAIT_API PLAIT_MUST_CHECK inline int plait_mutex_lock(struct plait_mutex *mutex
 PLAIT_API PLAIT_MUST_CHECK inline int plait_mutex_trylock(struct plait_mutex *mutex);
 
 /**
+ * Make a mutex one of a class: a kind of object whose locks are taken by the same rules. The detector of lock orders
+ * then speaks of the class, and learns from one object what holds for all. Two mutexes of one class, at the same level,
+ * are told apart as if they had none. A mutex need not have a class.
+ * @param mutex       held by nobody; unlocked afterwards
+ * @param class_name  the class, the same wherever the same name is given; not copied. NULL: the class is the line
+ *                    of the program that calls this.
+ *
+ * Threads: any. Suspends: never. Cancellation: not affected. Since: 0.1.
+ */
+#define plait_mutex_init(mutex, class_name) \
+        plait_mutex_init_at((mutex), (class_name) ? (class_name) : PLAIT_MUTEX_LINE(__FILE__, __LINE__))
+/** @cond private */
+#define PLAIT_MUTEX_LINE(file, line) PLAIT_MUTEX_LINE_TEXT(file, line)
+#define PLAIT_MUTEX_LINE_TEXT(file, line) file ":" #line
+PLAIT_API void plait_mutex_init_at(struct plait_mutex *mutex, const char *class_name);
+/** @endcond */
+
+/**
+ * plait_mutex_lock() inside another mutex of the same class, or of none, on purpose: of a parent and then its child, of
+ * one row and then the next. The detector of lock orders checks the order of the levels instead of that of the mutexes.
+ * @param mutex        not held by the caller
+ * @param deadline_ns  see plait/time.h
+ * @param level        0 (as plait_mutex_lock()) to #PLAIT_MUTEX_LEVEL_MAX; higher than that of what is held already
+ * @return as plait_mutex_lock(), or
+ *   - -EINVAL  *level* is out of range
+ *
+ * Threads: any. Suspends: may. Cancellation: ends the wait; a mutex that is free is locked in any case. Since: 0.1.
+ */
+PLAIT_API PLAIT_MUST_CHECK int plait_mutex_lock_nested(struct plait_mutex *mutex, int64_t deadline_ns, unsigned level);
+
+/**
  * Unlock a mutex.
- * @param mutex  held by the caller. Unlocking one that nobody holds ends the program with a message; unlocking one that
- *               somebody else holds goes unnoticed.
+ * @param mutex  held by the caller. Unlocking one that nobody holds, or somebody else, ends the program with a message.
  *
  * Threads: any. Suspends: never. Cancellation: not affected. Since: 0.1.
  */
 PLAIT_API inline void plait_mutex_unlock(struct plait_mutex *mutex);
 
 /** @cond private */
-/* pl_state: 1 is for locked; the meaning of 2, 4 and 8 is in src/sync/mutex.c. A call would cost as much as all this.
+/*
+ * pl_holder has the address of the flow that holds the mutex in the bits of PLAIT_MUTEX_HOLDER; the other bits are told
+ * of in src/sync/mutex.c. The first word at that address says what the flow holds: nothing, or this mutex alone, or
+ * something that makes it take the long way. A call would cost as much as all this.
  */
+#define PLAIT_MUTEX_HOLDER ((uintptr_t)0x0000fffffffffff8)
+
+/* The calling flow. The address is read each time: after a wait it is found in another thread. */
+inline uintptr_t *plait_mutex_flow(void)
+{
+        uintptr_t *flow;
+#if defined(__x86_64__)
+        uintptr_t offset;
+
+        __asm__("movq plait_flow_tls@gottpoff(%%rip), %0" : "=r"(offset));
+        __asm__ volatile("movq %%fs:(%1), %0" : "=r"(flow) : "r"(offset));
+#elif defined(__aarch64__)
+        uintptr_t offset;
+
+        __asm__("adrp %0, :gottprel:plait_flow_tls\n\tldr %0, [%0, :gottprel_lo12:plait_flow_tls]" : "=r"(offset));
+        __asm__ volatile("mrs %0, tpidr_el0\n\tldr %0, [%0, %1]" : "=&r"(flow) : "r"(offset));
+#else
+#error "plait runs on x86-64 and aarch64"
+#endif
+        return flow;
+}
+
 inline int plait_mutex_lock(struct plait_mutex *mutex, int64_t deadline_ns)
 {
-        uint32_t state = __atomic_load_n(&mutex->pl_state, __ATOMIC_RELAXED);
+        uintptr_t *flow = plait_mutex_flow();
+        uintptr_t word = __atomic_load_n(&mutex->pl_holder, __ATOMIC_RELAXED);
 
-        if (__builtin_expect(!(state & 1) && __atomic_compare_exchange_n(&mutex->pl_state, &state, state | 1, 0,
-                                                                         __ATOMIC_ACQUIRE, __ATOMIC_RELAXED),
-                             1))
+        if (__builtin_expect(!(word & PLAIT_MUTEX_HOLDER) && !__atomic_load_n(flow, __ATOMIC_RELAXED) &&
+                                     __atomic_compare_exchange_n(&mutex->pl_holder, &word, word | (uintptr_t)flow, 0,
+                                                                 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED),
+                             1)) {
+                __atomic_store_n(flow, (uintptr_t)mutex, __ATOMIC_RELAXED);
                 return 0;
+        }
         return plait_mutex_lock_contended(mutex, deadline_ns);
 }
 
 inline int plait_mutex_trylock(struct plait_mutex *mutex)
 {
-        uint32_t state = __atomic_load_n(&mutex->pl_state, __ATOMIC_RELAXED);
+        uintptr_t *flow = plait_mutex_flow();
+        uintptr_t word = __atomic_load_n(&mutex->pl_holder, __ATOMIC_RELAXED);
 
-        if (__builtin_expect(!(state & 1) && __atomic_compare_exchange_n(&mutex->pl_state, &state, state | 1, 0,
-                                                                         __ATOMIC_ACQUIRE, __ATOMIC_RELAXED),
-                             1))
+        if (__builtin_expect(!(word & PLAIT_MUTEX_HOLDER) && !__atomic_load_n(flow, __ATOMIC_RELAXED) &&
+                                     __atomic_compare_exchange_n(&mutex->pl_holder, &word, word | (uintptr_t)flow, 0,
+                                                                 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED),
+                             1)) {
+                __atomic_store_n(flow, (uintptr_t)mutex, __ATOMIC_RELAXED);
                 return 0;
+        }
         return plait_mutex_trylock_contended(mutex);
 }
 
 inline void plait_mutex_unlock(struct plait_mutex *mutex)
 {
-        uint32_t state = __atomic_load_n(&mutex->pl_state, __ATOMIC_RELAXED);
+        uintptr_t *flow = plait_mutex_flow();
+        uintptr_t word = __atomic_load_n(&mutex->pl_holder, __ATOMIC_RELAXED);
+        uintptr_t rest = (word ^ (uintptr_t)flow) << 16;
 
-        /* Nobody waits, or one has been woken to try and is not starving. */
-        if (__builtin_expect((state == 1 || (state & 13) == 5) &&
-                                     __atomic_compare_exchange_n(&mutex->pl_state, &state, state & ~(uint32_t)1, 0,
-                                                                 __ATOMIC_RELEASE, __ATOMIC_RELAXED),
-                             1))
-                return;
+        /* It is the caller's; nobody waits, or one has been woken to try and is not starving. */
+        if (__builtin_expect((rest == 0 || (rest | 1 << 16) == 3 << 16) &&
+                                     __atomic_load_n(flow, __ATOMIC_RELAXED) == (uintptr_t)mutex,
+                             1)) {
+                __atomic_store_n(flow, 0, __ATOMIC_RELAXED);
+                if (__builtin_expect(__atomic_compare_exchange_n(&mutex->pl_holder, &word, word & ~PLAIT_MUTEX_HOLDER,
+                                                                 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED),
+                                     1))
+                        return;
+        }
         plait_mutex_unlock_contended(mutex);
 }
 /** @endcond */

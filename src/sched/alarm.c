@@ -43,9 +43,10 @@ static void alarm_fire(struct pl_timer *timer)
         struct plait_task *current = worker->current;
 
         worker->current = NULL;
+        pl_sched_flow_set(&pl_sched_nobody);
         worker->calling = alarm;
         alarm->fn(alarm->arg);
-        worker->current = current;
+        pl_sched_current_set(worker, current);
         if (worker->calling)
                 atomic_fetch_sub_explicit(&alarm->word, ONE_CALL, memory_order_release);
         worker->calling = NULL;

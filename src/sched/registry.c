@@ -11,18 +11,26 @@
 #include "plait/registry.h"
 #include "plait/time.h"
 #include "sched/compact.h"
+#include "sched/held.h"
 #include "sched/worker.h"
 
 static struct pl_slab_pool thread_pool = PL_SLAB_POOL_INIT("thread", sizeof(struct pl_thread_record));
 
 static const char *const causes[] = {
-        [PL_WAIT_NONE] = "nothing",        [PL_WAIT_SLEEP] = "sleep",
-        [PL_WAIT_JOIN] = "join",           [PL_WAIT_TASK] = "task",
-        [PL_WAIT_MUTEX] = "mutex",         [PL_WAIT_CONDITION] = "condition",
-        [PL_WAIT_SEMAPHORE] = "semaphore", [PL_WAIT_EVENT] = "event",
-        [PL_WAIT_CHANNEL_SEND] = "send",   [PL_WAIT_CHANNEL_RECEIVE] = "receive",
-        [PL_WAIT_FD_READ] = "read",        [PL_WAIT_FD_WRITE] = "write",
-        [PL_WAIT_BLOCKING_CALL] = "call",  [PL_WAIT_HTTP] = "http",
+        [PL_WAIT_NONE] = "nothing",
+        [PL_WAIT_SLEEP] = "sleep",
+        [PL_WAIT_JOIN] = "join",
+        [PL_WAIT_TASK] = "task",
+        [PL_WAIT_MUTEX] = "mutex",
+        [PL_WAIT_CONDITION] = "condition",
+        [PL_WAIT_SEMAPHORE] = "semaphore",
+        [PL_WAIT_EVENT] = "event",
+        [PL_WAIT_CHANNEL_SEND] = "send",
+        [PL_WAIT_CHANNEL_RECEIVE] = "receive",
+        [PL_WAIT_FD_READ] = "read",
+        [PL_WAIT_FD_WRITE] = "write",
+        [PL_WAIT_BLOCKING_CALL] = "call",
+        [PL_WAIT_HTTP] = "http",
         [PL_WAIT_RWLOCK_READ] = "read lock",
         [PL_WAIT_RWLOCK_WRITE] = "write lock",
         [PL_WAIT_BARRIER] = "barrier",
@@ -203,6 +211,8 @@ static void end_of_thread(void *pointer)
 
         own = NULL;
         ending = true;
+        pl_sched_held_thread_end();
+        pl_sched_flow_set(&pl_sched_nobody);
         atomic_store_explicit(&record->tid, 0, memory_order_release);
         pl_mem_slab_pool_put(&thread_pool, record);
 }
@@ -234,6 +244,11 @@ static PL_COLD struct pl_thread_record *new_record(void)
 PL_NOINLINE struct pl_wait *pl_registry_thread_wait(void)
 {
         return PL_LIKELY(own != NULL) ? &own->wait : &new_record()->wait;
+}
+
+PL_NOINLINE bool pl_registry_thread_lasts(void)
+{
+        return own != NULL;
 }
 
 /* --- looking around --- */

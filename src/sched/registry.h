@@ -25,7 +25,13 @@ struct pl_thread_record {
         struct pl_wait wait;
         _Atomic uint32_t tid; /* 0: free */
         _Atomic uint32_t since_ms;
+        struct pl_context place; /* where it waits, for its stack */
 };
+
+static inline struct pl_thread_record *pl_registry_thread(const struct pl_wait *wait)
+{
+        return PL_CONTAINER_OF((struct pl_wait *)(uintptr_t)wait, struct pl_thread_record, wait);
+}
 
 /* Where a descriptor's record has its number: asserted in src/io, which this layer does not see. */
 enum { PL_REGISTRY_FD_NUMBER = 52 };
@@ -44,7 +50,7 @@ struct pl_registry_view {
 /* The task whose wait this is; NULL: it is a thread's. */
 static inline struct plait_task *pl_registry_task(const struct pl_wait *wait)
 {
-        return __atomic_load_n(&wait->task, __ATOMIC_RELAXED);
+        return pl_sched_wait_task(wait);
 }
 
 /* The flow that waits with *wait*. False: it is gone, or it was changing all the time. */
@@ -67,6 +73,9 @@ uint32_t pl_registry_age_ms(uint32_t since_ms);
 
 /* The calling thread's wait, which is no worker's. */
 struct pl_wait *pl_registry_thread_wait(void);
+
+/* Whether that stays the calling thread's until it ends. */
+bool pl_registry_thread_lasts(void);
 
 /* Whether *task* is one that has been started and has not ended. */
 static inline bool pl_registry_alive(const struct plait_task *task)

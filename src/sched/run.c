@@ -6,6 +6,7 @@
 #include "mem/trim.h"
 #include "plait/time.h"
 #include "sched/compact.h"
+#include "sched/held.h"
 #include "sched/local.h"
 #include "sched/runtime.h"
 #include "sched/scope.h"
@@ -187,6 +188,8 @@ static void run_worker(struct pl_worker *worker)
                 pl_sched_self_set(worker);
                 worker_loop(worker);
                 pl_sched_self_set(NULL);
+                pl_sched_flow_set(&pl_sched_nobody);
+                pl_sched_held_thread_end();
         }
         meet(&control.n_down);
         while (atomic_load_explicit(&pl_sched_the_run.n_injecting, memory_order_acquire))

@@ -295,11 +295,11 @@ static void run_inline(struct plait_task *self, struct plait_task *child)
         child->stack->owner = child;
         child->flags |= PL_TASK_INLINE;
         atomic_store_explicit(&child->on_cpu, 1, memory_order_relaxed);
-        worker->current = child;
+        pl_sched_current_set(worker, child);
         pl_sched_task_end(child, child->fn(child->arg));
         worker = pl_sched_self_get(); /* the child may have waited */
         self->stack->owner = self;
-        worker->current = self;
+        pl_sched_current_set(worker, self);
 }
 
 /*

@@ -56,7 +56,7 @@ static struct plait_task *next_on(struct pl_stack *stack, struct plait_task **re
                         pl_compact_follow(worker, next);
                 next->stack = stack;
                 stack->owner = next;
-                worker->current = next;
+                pl_sched_current_set(worker, next);
                 atomic_store_explicit(&next->on_cpu, 1, memory_order_relaxed);
                 return next;
         }
@@ -84,7 +84,7 @@ static void prepare(struct pl_worker *worker, struct plait_task *next)
                 stack->owner = next;
                 pl_context_make(&next->context, stack->top, flow, stack);
         }
-        worker->current = next;
+        pl_sched_current_set(worker, next);
         atomic_store_explicit(&next->on_cpu, 1, memory_order_relaxed);
 }
 

@@ -39,7 +39,7 @@ struct plait_task *pl_sched_task_new(struct pl_worker *worker, int (*fn)(void *)
         task->bound = 0;
         task->stack_class = (uint8_t)pl_sched_the_run.default_class;
         task->arg = arg;
-        __atomic_store_n(&task->wait.task, task, __ATOMIC_RELAXED); /* the registry's readers may look at it */
+        __atomic_store_n(&task->wait.of_task, 1, __ATOMIC_RELAXED); /* the registry's readers may look at it */
         task->calm = 0;
         atomic_store_explicit(&task->on_cpu, 0, memory_order_relaxed);
         __atomic_store_n(&task->id, new_id(worker), __ATOMIC_RELAXED);

@@ -69,4 +69,12 @@ struct plait_task {
 
 _Static_assert(sizeof(struct plait_task) == 256, "a million tasks cost what this says");
 
+/* The task whose wait this is; NULL: a plain thread's. */
+static inline struct plait_task *pl_sched_wait_task(const struct pl_wait *wait)
+{
+        return __atomic_load_n(&wait->of_task, __ATOMIC_RELAXED)
+                       ? PL_CONTAINER_OF((struct pl_wait *)(uintptr_t)wait, struct plait_task, wait)
+                       : NULL;
+}
+
 #endif

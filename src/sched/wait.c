@@ -26,14 +26,14 @@ static uint32_t with_state(uint32_t word, enum pl_wait_state state)
 /* Atomically, since the registry's readers do not ask. */
 static void describe(struct pl_wait *wait, enum pl_wait_cause cause, const void *object)
 {
-        __atomic_store_n(&wait->cause, (uint32_t)cause, __ATOMIC_RELAXED);
+        __atomic_store_n(&wait->cause, (uint16_t)cause, __ATOMIC_RELAXED);
         __atomic_store_n(&wait->object, object, __ATOMIC_RELAXED);
 }
 
 /* A task takes the time that a worker has looked at anyway: reading a clock would cost more than the wait does. */
 static void date(struct pl_wait *wait)
 {
-        struct plait_task *task = wait->task;
+        struct plait_task *task = pl_sched_wait_task(wait);
 
         if (PL_LIKELY(task != NULL))
                 __atomic_store_n(&task->since_ms,
@@ -138,12 +138,12 @@ static int open_to_interruption(struct pl_wait *wait, int64_t *deadline_ns)
 
         if ((word & PL_WAIT_STATE_MASK) == PL_WAIT_BEGUN)
                 atomic_compare_exchange_strong(&wait->state, &word, with_state(word, PL_WAIT_WAITING));
-        return pl_sched_scope_enter_wait(wait->task, deadline_ns);
+        return pl_sched_scope_enter_wait(pl_sched_wait_task(wait), deadline_ns);
 }
 
 int pl_sched_wait_finish(struct pl_wait *wait, int64_t deadline_ns, unsigned flags)
 {
-        struct plait_task *task = wait->task;
+        struct plait_task *task = pl_sched_wait_task(wait);
 
         if (!task)
                 return finish_thread(wait, deadline_ns);
@@ -165,8 +165,8 @@ int pl_sched_wait_finish(struct pl_wait *wait, int64_t deadline_ns, unsigned fla
 
 void pl_sched_wake_ready(struct pl_wait *wait)
 {
-        if (wait->task) {
-                pl_sched_enqueue(wait->task);
+        if (PL_LIKELY(wait->of_task)) {
+                pl_sched_enqueue(pl_sched_wait_task(wait));
                 return;
         }
         if (PL_UNLIKELY(wait->cause == PL_WAIT_SELECT && wait->node.slot)) /* pl_sched_wait_notify() */
@@ -202,7 +202,7 @@ int plait_sleep(int64_t deadline_ns)
         int64_t scope_deadline_ns = deadline_ns;
         struct pl_wait *wait = own_wait();
 
-        if (wait->task && pl_sched_scope_enter_wait(wait->task, &scope_deadline_ns) < 0)
+        if (wait->of_task && pl_sched_scope_enter_wait(pl_sched_wait_task(wait), &scope_deadline_ns) < 0)
                 return -ECANCELED;
         int64_t now_ns = pl_plat_now_ns();
         if (scope_deadline_ns < deadline_ns && scope_deadline_ns <= now_ns)

@@ -88,10 +88,13 @@ struct pl_wait_node {
 };
 
 struct pl_wait {
-        _Atomic uint32_t state;  /* enum pl_wait_state and the wait's number */
-        uint32_t cause;          /* enum pl_wait_cause; this and the next are also read by others (registry.h) */
-        const void *object;      /* what it waits for */
-        struct plait_task *task; /* NULL: a plain thread, asleep on the futex *state* */
+        /* What the flow holds: see sync/held.h. First, so that the address of this is the flow's in flow.h. */
+        _Atomic uintptr_t held;
+        _Atomic uint32_t state; /* enum pl_wait_state and the wait's number */
+        uint16_t cause;         /* enum pl_wait_cause; this and object are also read by others (registry.h) */
+        uint8_t of_task;        /* 0: a plain thread's, asleep on the futex *state* */
+        uint8_t endless;        /* nothing but a waker and a cancellation ends it; while it is suspended */
+        const void *object;     /* what it waits for */
         struct pl_wait_node node;
 };
 

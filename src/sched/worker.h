@@ -11,6 +11,7 @@
 #include "plat/sys.h"
 #include "plat/tls.h"
 #include "sched/deque.h"
+#include "sched/flow.h"
 #include "sched/poller.h"
 #include "sched/runq.h"
 #include "sched/task.h"
@@ -120,6 +121,13 @@ static inline void pl_sched_tell_time(int64_t now_ns)
 
         if (atomic_load_explicit(&pl_sched_the_run.clock_ms, memory_order_relaxed) != ms)
                 atomic_store_explicit(&pl_sched_the_run.clock_ms, ms, memory_order_relaxed);
+}
+
+/* *task* (or, NULL, none) runs on this worker from now on. */
+static PL_ALWAYS_INLINE void pl_sched_current_set(struct pl_worker *worker, struct plait_task *task)
+{
+        worker->current = task;
+        pl_sched_flow_set(task ? &task->wait : &pl_sched_nobody);
 }
 
 /* --- switch.c --- */

@@ -1,0 +1,59 @@
+/*
+ * What a flow holds. The word at pl_wait.held is
+ *
+ *      0             nothing
+ *      lock | mode   this lock alone, as the inline half of plait_mutex_lock() leaves it (mode 0)
+ *      block | 1     what the block lists, in the order of locking
+ *
+ * Only the flow itself changes it. Others may read it, and the blocks, which are never given back to the system: what
+ * they see may be out of date by the time they have seen it. At most PL_HELD_MOST locks are listed; a flow that holds
+ * more still works, but nobody is told of the rest.
+ */
+#ifndef PL_SCHED_HELD_H
+#define PL_SCHED_HELD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attributes.h"
+#include "sched/wait.h"
+
+/* In the low bits of a lock's address; locks are aligned to 8 bytes. */
+enum pl_held_mode {
+        PL_HELD_IN_BLOCK = 1,
+        PL_HELD_SHARED = 2, /* for reading, with others */
+        PL_HELD_RWLOCK = 4, /* a reader-writer lock, not a mutex */
+        PL_HELD_MODE_MASK = 7,
+};
+
+enum { PL_HELD_MOST = 30 };
+
+struct pl_held {
+        _Atomic uintptr_t lock; /* and its mode */
+        uint32_t node;          /* what the lock-order detector calls it; 0: nothing yet */
+};
+
+struct pl_held_block {
+        _Atomic uint32_t n;
+        struct pl_held locks[PL_HELD_MOST];
+};
+
+static inline struct pl_held_block *pl_held_block_of(uintptr_t word)
+{
+        return word & PL_HELD_IN_BLOCK ? (struct pl_held_block *)(word - PL_HELD_IN_BLOCK) : NULL;
+}
+
+/* The calling flow has got *lock* (its address and mode), which the detector calls *node*. */
+void pl_sched_held_add(struct pl_wait *flow, uintptr_t lock, uint32_t node);
+
+/* The calling flow lets go of *lock*, whatever its mode; if it is listed. */
+void pl_sched_held_remove(struct pl_wait *flow, const void *lock);
+
+/* Copy what *flow* holds, oldest first, as far as there is room; returns how many. Exact only for the calling flow. */
+unsigned pl_sched_held_list(const struct pl_wait *flow, struct pl_held *ret, unsigned most);
+
+/* The calling thread ends, or stops to be a worker. */
+void pl_sched_held_thread_end(void);
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * The lock-order detector: what locks tell it. How it judges is told in order_graph.c.
+ *
+ * A lock that takes part in it begins with a 64-bit word whose upper 16 bits are the detector's, zero in a new lock
+ * (mutexes), or is known by its address only (PL_HELD_RWLOCK).
+ */
+#ifndef PL_SYNC_LOCK_ORDER_H
+#define PL_SYNC_LOCK_ORDER_H
+
+#include <stdint.h>
+
+#include "sched/held.h"
+
+/*
+ * *flow*, the caller's, which holds something, is about to take *lock* (its address and mode), and may have to wait for
+ * it. To be called before it does. Returns what to pass on to pl_sched_held_add().
+ */
+uint32_t pl_order_acquire(struct pl_wait *flow, uintptr_t lock, unsigned level);
+
+/* The bits that mark a new lock as one of a class. 0: there are too many. */
+uint16_t pl_order_class(const char *name);
+
+/* Forget what was known of a lock at this address. */
+void pl_order_forget(const void *lock);
+
+#endif
