@@ -41,6 +41,7 @@
 #include <plait/barrier.h>
 #include <plait/base.h>
 #include <plait/blocking.h>
+#include <plait/broadcast.h>
 #include <plait/channel.h>
 #include <plait/condition.h>
 #include <plait/errno.h>

@@ -55,7 +55,9 @@ char *pl_sync_store_alloc(const struct pl_store *store, size_t capacity)
 {
         size_t bytes;
 
-        return __builtin_mul_overflow(capacity, store->entry_bytes, &bytes) ? NULL : malloc(bytes);
+        if (__builtin_mul_overflow(capacity, store->entry_bytes, &bytes) || bytes > PTRDIFF_MAX)
+                return NULL;
+        return malloc(bytes);
 }
 
 char *pl_sync_store_move(struct pl_store *store, char *entries, size_t capacity)
