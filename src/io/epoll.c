@@ -14,7 +14,7 @@
 #include "plat/panic.h"
 #include "plat/sys.h"
 
-enum { BATCH = 256, BATCH_FOR_OTHERS = 32, MAX_POLLERS = 1024 };
+enum { BATCH = 256, BATCH_FOR_OTHERS = 32, MAX_POLLERS = 1024 + 64 };
 
 struct epoll_poller {
         struct pl_poller common;

@@ -24,7 +24,7 @@
 #include "sched/runtime.h"
 #include "sched/wait.h"
 
-enum { ENTRIES = 512, COMPLETIONS = 8192, MAX_POLLERS = 1024 };
+enum { ENTRIES = 512, COMPLETIONS = 8192, MAX_POLLERS = 1024 + 64 };
 
 /* In the tag of a request that takes back another: the other's tag, and this bit, which no descriptor has. */
 #define TAG_TAKES_BACK (UINT64_C(1) << 31)

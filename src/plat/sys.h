@@ -83,6 +83,9 @@ void *pl_plat_thread_join(struct pl_thread *thread);
 /* The calling thread's number, as the kernel and its tools know it. */
 uint32_t pl_plat_thread_id(void);
 
+/* The processor time that thread *tid* of this process has used so far; 0: there is none. */
+int64_t pl_plat_thread_cpu_ns(uint32_t tid);
+
 /* Let the calling thread run on CPU number *cpu* only. 0 or -EINVAL (this process may not use it). */
 int pl_plat_thread_pin(unsigned cpu);
 

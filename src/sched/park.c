@@ -39,6 +39,8 @@ static void get_up(struct pl_run *run, struct pl_worker *worker)
         if (atomic_load_explicit(&worker->idle, memory_order_relaxed) == PL_IDLE_DEEP)
                 atomic_fetch_sub(&run->n_idle, 1);
         atomic_store_explicit(&worker->idle, PL_IDLE_AWAKE, memory_order_relaxed);
+        if (PL_UNLIKELY(atomic_load(&run->unwatched)))
+                pl_sched_watch_again();
 }
 
 static void lie_down(struct pl_run *run, struct pl_worker *worker, enum pl_idle_stage stage)
@@ -103,7 +105,7 @@ void pl_sched_wake_all(void)
 {
         struct pl_run *run = &pl_sched_the_run;
 
-        for (unsigned i = 0; i < run->n_workers; i++)
+        for (unsigned i = 0; i < atomic_load(&run->n_serving); i++)
                 run->poller->notify(run->workers[i].poller);
 }
 
@@ -113,10 +115,15 @@ static bool work_in_sight(struct pl_run *run, const struct pl_worker *worker)
         if (atomic_load(&run->injector.n) || pl_runq_count(&worker->ready) || pl_runq_count(&worker->bound) ||
             atomic_load(&run->stopping))
                 return true;
-        for (unsigned i = 0; i < run->n_workers; i++)
+        for (unsigned i = 0; i < atomic_load(&run->n_serving); i++)
                 if (!pl_deque_empty(&run->workers[i].fresh))
                         return true;
         return false;
+}
+
+static bool somebody_works(const struct pl_run *run)
+{
+        return atomic_load(&run->n_parked) < run->n_workers || atomic_load(&run->n_relief);
 }
 
 /* How long to sleep in *stage*. */
@@ -131,7 +138,7 @@ static int64_t sleep_until(const struct pl_run *run, struct pl_worker *worker, e
         if (stage == PL_IDLE_LIGHT && until > now_ns + worker->nap_ns)
                 until = now_ns + worker->nap_ns;
         /* While another one works, it may get stuck in a task. */
-        if (atomic_load(&run->n_parked) < run->n_workers && until > now_ns + WATCH_NS)
+        if (somebody_works(run) && until > now_ns + WATCH_NS)
                 until = now_ns + WATCH_NS;
         return until;
 }
@@ -149,7 +156,8 @@ static void give_up_search(struct pl_run *run, struct pl_worker *worker)
 /* When all others sleep, nobody offers work that a nap would be disturbed by, and a time to wake up costs a timer. */
 static bool is_last_awake(const struct pl_run *run)
 {
-        return atomic_load_explicit(&run->n_parked, memory_order_relaxed) + 1 >= run->n_workers;
+        return atomic_load_explicit(&run->n_parked, memory_order_relaxed) + 1 >= run->n_workers &&
+               !atomic_load_explicit(&run->n_relief, memory_order_relaxed);
 }
 
 void pl_sched_park(struct pl_worker *worker)

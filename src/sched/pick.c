@@ -13,7 +13,8 @@
  *
  * Nothing takes a processor away from a task that computes. But what else its worker has to do is done by the others:
  * each looks after one of them whenever it looks at its own timers and poller, and serves the timers, the poller and
- * the queues of one that has been in the same task for STUCK_NS. (An io_uring can be served by its owner only.)
+ * the queues of one that has been in the same task for STUCK_NS. (An io_uring can be served by its owner only.) If all
+ * are held up, a spare one does that (spare.c).
  */
 #include "sched/worker.h"
 
@@ -96,9 +97,11 @@ static void look_after(struct pl_worker *worker, int64_t now_ns)
 {
         struct pl_run *run = &pl_sched_the_run;
 
-        if (run->n_workers == 1)
+        unsigned n = atomic_load_explicit(&run->n_serving, memory_order_acquire);
+
+        if (n == 1)
                 return;
-        worker->watched = (worker->watched + 1) % run->n_workers;
+        worker->watched = (worker->watched + 1) % n;
         struct pl_worker *victim = &run->workers[worker->watched];
         if (victim != worker && is_stuck(worker, victim, now_ns))
                 take_from_stuck(worker, victim, now_ns);
@@ -139,6 +142,8 @@ static PL_NOINLINE void look_if_time(struct pl_worker *worker)
 static PL_NOINLINE struct plait_task *service(struct pl_worker *worker)
 {
         look_if_time(worker);
+        if (PL_UNLIKELY(worker->spare) && !atomic_load_explicit(&worker->wanted, memory_order_relaxed))
+                pl_sched_spare_hand_over(worker);
         if (pl_deque_empty(&worker->fresh))
                 return NULL;
         return task_of(worker, pl_deque_steal(&worker->fresh));
@@ -236,10 +241,11 @@ static struct plait_task *steal_from(struct pl_worker *worker, struct pl_worker 
 static struct plait_task *steal(struct pl_worker *worker)
 {
         struct pl_run *run = &pl_sched_the_run;
-        unsigned start = (unsigned)(next_random(worker) % run->n_workers);
+        unsigned n = atomic_load_explicit(&run->n_serving, memory_order_acquire);
+        unsigned start = (unsigned)(next_random(worker) % n);
 
-        for (unsigned i = 0; i < run->n_workers; i++) {
-                struct pl_worker *victim = &run->workers[(start + i) % run->n_workers];
+        for (unsigned i = 0; i < n; i++) {
+                struct pl_worker *victim = &run->workers[(start + i) % n];
                 struct plait_task *task = victim == worker ? NULL : steal_from(worker, victim);
 
                 if (task)
@@ -270,7 +276,7 @@ static void hold_back(struct pl_worker *worker)
                 pl_cpu_relax();
 }
 
-static struct plait_task *steal_in_time(struct pl_worker *worker)
+struct plait_task *pl_sched_steal(struct pl_worker *worker)
 {
         hold_back(worker);
         struct plait_task *task = steal(worker);
@@ -287,7 +293,7 @@ struct plait_task *pl_sched_find(struct pl_worker *worker)
         while (!atomic_load_explicit(&pl_sched_the_run.stopping, memory_order_acquire)) {
                 task = pl_sched_pick(worker);
                 if (!task)
-                        task = steal_in_time(worker);
+                        task = pl_sched_steal(worker);
                 if (task) {
                         pl_sched_stop_searching(worker);
                         if (slept)

@@ -12,10 +12,7 @@
 #include "sched/scope.h"
 #include "sched/worker.h"
 
-enum {
-        MAIN_STACK = PL_STACK_8M, /* the first task may expect what a program's main() has */
-        FIRST_NAP_NS = 100 * 1000,
-};
+enum { MAIN_STACK = PL_STACK_8M }; /* the first task may expect what a program's main() has */
 
 struct stop_hook {
         void (*hook)(void *arg);
@@ -127,28 +124,6 @@ static int describe_overflow(const struct pl_stack *stack, char *buf, size_t n)
         return snprintf(buf, n, "task '%s' (#%llu)", task->name ? task->name : "", (unsigned long long)task->id);
 }
 
-static int worker_open(struct pl_worker *worker)
-{
-        int r = pl_mem_overflow_thread_init(&worker->overflow);
-
-        if (r < 0)
-                return r;
-        r = pl_sched_the_run.poller->open(&worker->poller, worker->index);
-        if (r < 0)
-                pl_mem_overflow_thread_done(&worker->overflow);
-        return r;
-}
-
-static void worker_close(struct pl_worker *worker)
-{
-        pl_sched_the_run.poller->close(worker->poller);
-        worker->poller = NULL;
-        pl_compact_done(worker);
-        pl_mem_stack_cache_flush(&worker->stacks);
-        pl_mem_slab_cache_flush(&worker->tasks);
-        pl_mem_overflow_thread_done(&worker->overflow);
-}
-
 static void worker_loop(struct pl_worker *worker)
 {
         struct plait_task *task;
@@ -157,15 +132,15 @@ static void worker_loop(struct pl_worker *worker)
                 pl_sched_resume(worker, task);
 }
 
-/* Wait until every worker has come here. A thread that could not be started counts as having come. */
-static void meet(_Atomic uint32_t *arrived)
+/* Wait until *expected* workers have come here. A thread that could not be started counts as having come. */
+static void meet(_Atomic uint32_t *arrived, unsigned expected)
 {
         atomic_fetch_add(arrived, 1);
         pl_plat_futex_wake(arrived, INT32_MAX);
         for (;;) {
                 uint32_t n = atomic_load(arrived);
 
-                if (n + control.n_missing >= pl_sched_the_run.n_workers)
+                if (n + control.n_missing >= expected)
                         break;
                 (void)!pl_plat_futex_wait(arrived, n, PL_PLAT_NEVER);
         }
@@ -177,44 +152,36 @@ static void meet(_Atomic uint32_t *arrived)
  */
 static void run_worker(struct pl_worker *worker)
 {
-        worker->tid = pl_plat_thread_id();
-        pl_fiber_init_thread(&worker->root_fiber);
-        int r = worker_open(worker);
+        int r = pl_sched_worker_open(worker);
 
+        pl_sched_stuck_thread_init();
         if (r < 0)
                 atomic_store(&control.start_error, r);
-        meet(&control.n_up);
+        meet(&control.n_up, pl_sched_the_run.n_workers);
         if (!atomic_load(&control.start_error)) {
+                if (worker->index == 0)
+                        pl_sched_watch_start();
                 pl_sched_self_set(worker);
                 worker_loop(worker);
                 pl_sched_self_set(NULL);
                 pl_sched_flow_set(&pl_sched_nobody);
                 pl_sched_held_thread_end();
         }
-        meet(&control.n_down);
+        if (worker->index == 0)
+                pl_sched_watch_stop(); /* with the spare workers: they look into the others' pollers */
+        meet(&control.n_down, pl_sched_the_run.n_workers);
         while (atomic_load_explicit(&pl_sched_the_run.n_injecting, memory_order_acquire))
                 sched_yield(); /* the thread that made the last task go on is still about to notify somebody */
+        if (worker->index == 0)
+                pl_sched_spares_close();
         if (r == 0)
-                worker_close(worker);
+                pl_sched_worker_close(worker);
 }
 
 static void *worker_thread(void *arg)
 {
         run_worker(arg);
         return NULL;
-}
-
-static void worker_init(struct pl_worker *worker, unsigned index, bool shared)
-{
-        worker->index = index;
-        worker->random = pl_plat_random_u64() | 1;
-        worker->next_stage = PL_IDLE_LIGHT;
-        worker->nap_ns = FIRST_NAP_NS;
-        pl_mem_slab_cache_init(&worker->tasks, &pl_sched_task_pool);
-        pl_list_init(&worker->parked_link);
-        pl_runq_init(&worker->ready, shared);
-        pl_runq_init(&worker->bound, shared);
-        pl_timers_init(&worker->timers, pl_plat_now_ns());
 }
 
 /* --- the run --- */
@@ -243,25 +210,24 @@ static unsigned worker_count(const struct plait_run_opts *opts)
 
 static void free_workers(struct pl_run *run)
 {
-        for (unsigned i = 0; run->workers && i < run->n_workers; i++)
-                free(run->workers[i].sightings);
+        for (unsigned i = 0; run->workers && i < atomic_load(&run->n_serving); i++)
+                pl_sched_worker_done(&run->workers[i]);
         free(run->workers);
         run->workers = NULL;
 }
 
 static int make_workers(struct pl_run *run)
 {
-        run->workers = aligned_alloc(PL_CACHE_LINE, run->n_workers * sizeof *run->workers);
+        run->n_slots = pl_sched_spares_most(run->n_workers) + run->n_workers;
+        run->workers = aligned_alloc(PL_CACHE_LINE, run->n_slots * sizeof *run->workers);
         if (!run->workers)
                 return -ENOMEM;
-        memset(run->workers, 0, run->n_workers * sizeof *run->workers);
         for (unsigned i = 0; i < run->n_workers; i++) {
-                worker_init(&run->workers[i], i, run->n_workers > 1);
-                run->workers[i].sightings = calloc(run->n_workers, sizeof(struct pl_sighting));
-                if (!run->workers[i].sightings) {
+                if (pl_sched_worker_init(&run->workers[i], i) < 0) {
                         free_workers(run);
                         return -ENOMEM;
                 }
+                atomic_store(&run->n_serving, i + 1);
         }
         return 0;
 }
@@ -284,6 +250,7 @@ static int make_run(const struct plait_run_opts *opts, const struct pl_poller_op
         run->root = &control.root;
         pl_sched_tell_time(run->started_ns);
         run->migrate = pl_sched_debug("migrate") && run->n_workers > 1;
+        pl_sched_stuck_init();
         pl_list_init(&run->parked);
         pl_runq_init(&run->injector, true);
         int r = make_workers(run);
@@ -394,6 +361,11 @@ int pl_sched_at_stop(void (*hook)(void *arg), void *arg)
 uint64_t pl_sched_run_id(void)
 {
         return pl_sched_the_run.id;
+}
+
+unsigned pl_sched_worker_slots(void)
+{
+        return pl_sched_the_run.n_slots;
 }
 
 unsigned plait_workers(void)

@@ -30,8 +30,12 @@ uint64_t pl_sched_run_id(void);
 /* Whether the caller is a task. */
 bool pl_sched_in_task(void);
 
-/* The calling worker's index, 0 to plait_workers() - 1; only in a task or worker, and only until it may suspend. */
+/*
+ * The calling worker's index, less than pl_sched_worker_slots(); only in a task or worker, and only until it may
+ * suspend. Beyond plait_workers() - 1 are spare workers.
+ */
 unsigned pl_sched_worker_index(void);
+unsigned pl_sched_worker_slots(void);
 
 /* Whether PLAIT_DEBUG names *flag*, as in PLAIT_DEBUG=migrate,guard=canary. */
 bool pl_sched_debug(const char *flag);

@@ -57,6 +57,7 @@ struct pl_worker {
         uint64_t turn_began;   /* when a joining task last made way for others */
         struct pl_poller *poller;
         unsigned index;
+        bool spare;          /* works only while others are stuck (spare.c) */
         bool searching;      /* awake to look for work; counted in n_searching */
         bool looking;        /* inside the poller or the timers: who is woken there goes to the back */
         unsigned next_stage; /* enum pl_idle_stage to park in */
@@ -72,6 +73,7 @@ struct pl_worker {
 
         /* Others look at these. */
         PL_LINE_ALIGNED _Atomic uint32_t ticks; /* tasks it has switched to */
+        _Atomic bool wanted;                    /* a spare worker that is to work (spare.c) */
         _Atomic uint32_t idle;                  /* enum pl_idle_stage; written under idle_lock */
         struct pl_list parked_link;
         struct pl_runq ready;
@@ -84,8 +86,10 @@ struct pl_worker {
 struct pl_run {
         const struct pl_poller_ops *poller;
         struct pl_worker *workers;
-        unsigned n_workers;
-        unsigned default_class; /* enum pl_stack_class */
+        unsigned n_workers;         /* without the spare ones */
+        unsigned n_slots;           /* with all there may ever be */
+        _Atomic uint32_t n_serving; /* those in use: workers, then spare ones */
+        unsigned default_class;     /* enum pl_stack_class */
         uint64_t id;
         uint64_t ticks_per_us;
         bool migrate;
@@ -101,8 +105,11 @@ struct pl_run {
         PL_LINE_ALIGNED _Atomic uint32_t n_idle; /* workers that an offer of work wakes */
         _Atomic uint32_t n_parked;               /* those, and the ones in PL_IDLE_LIGHT */
         _Atomic uint32_t n_searching;
-        struct pl_lock idle_lock; /* guards the list and each worker's idle */
-        struct pl_list parked;    /* last to park first */
+        _Atomic uint32_t n_relief; /* spare workers at work */
+        _Atomic bool unwatched;    /* the watch (spare.c) sleeps until somebody gets up */
+        _Atomic uint64_t n_stuck;  /* how often a worker was found stuck */
+        struct pl_lock idle_lock;  /* guards the list and each worker's idle */
+        struct pl_list parked;     /* last to park first */
 
         /* Tasks made runnable by threads that are no workers. */
         PL_LINE_ALIGNED struct pl_runq injector;
@@ -130,6 +137,16 @@ static PL_ALWAYS_INLINE void pl_sched_current_set(struct pl_worker *worker, stru
         pl_sched_flow_set(task ? &task->wait : &pl_sched_nobody);
 }
 
+/* --- worker.c --- */
+
+/* A worker that has no thread yet. 0 or -ENOMEM. */
+int pl_sched_worker_init(struct pl_worker *worker, unsigned index);
+void pl_sched_worker_done(struct pl_worker *worker);
+
+/* What its thread needs; called in that thread. 0 or a negative errno. */
+int pl_sched_worker_open(struct pl_worker *worker);
+void pl_sched_worker_close(struct pl_worker *worker);
+
 /* --- switch.c --- */
 
 /* The caller cannot go on: run something else until it is resumed. */
@@ -151,6 +168,9 @@ void pl_sched_serve(struct pl_worker *worker);
 
 /* A task has been run without pick(): now and then, do what that does besides. */
 void pl_sched_tick(struct pl_worker *worker);
+
+/* A task from another worker; NULL: none, or none that would be worth it. Only from the scheduler's loop. */
+struct plait_task *pl_sched_steal(struct pl_worker *worker);
 
 /* The next task from anywhere, parking until there is one; NULL: the run is over. Only from the scheduler's loop. */
 struct plait_task *pl_sched_find(struct pl_worker *worker);
@@ -193,6 +213,34 @@ void pl_sched_wake_all(void);
 
 /* The worker has found something. */
 void pl_sched_stop_searching(struct pl_worker *worker);
+
+/* --- spare.c --- */
+
+/* How many spare workers there may be. */
+unsigned pl_sched_spares_most(unsigned n_workers);
+
+/*
+ * Watch the workers, once all are up; once *stopping* is set, end that and the spare workers. close() frees what spare
+ * workers had, when no worker looks into another one's any more.
+ */
+void pl_sched_watch_start(void);
+void pl_sched_watch_stop(void);
+void pl_sched_spares_close(void);
+
+/* A worker gets up while nobody watches. */
+void pl_sched_watch_again(void);
+
+/* A spare worker that is not wanted any more: leave its tasks to the others. */
+void pl_sched_spare_hand_over(struct pl_worker *worker);
+
+/* --- stuck.c --- */
+
+/* Whether to say anything: PLAIT_STUCK_MS is set. Before workers start; and in each worker's thread. */
+void pl_sched_stuck_init(void);
+void pl_sched_stuck_thread_init(void);
+
+/* Say that *worker* has been in one task for *ns*, and show its stack. One thread. */
+void pl_sched_stuck_tell(const struct pl_worker *worker, int64_t ns, bool blocked);
 
 /* --- task.c --- */
 

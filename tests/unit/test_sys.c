@@ -135,6 +135,15 @@ TEST(library_threads_get_only_their_own_signals)
         CHECK_INT(sigismember(&mine, SIGINT), ==, 0);
 }
 
+TEST(processor_time_of_a_thread_grows_while_it_computes)
+{
+        int64_t before = pl_plat_thread_cpu_ns(pl_plat_thread_id());
+
+        while (pl_plat_thread_cpu_ns(pl_plat_thread_id()) == before) {}
+        CHECK(pl_plat_thread_cpu_ns(pl_plat_thread_id()) > before);
+        CHECK_INT(pl_plat_thread_cpu_ns(1U << 23), ==, 0);
+}
+
 TEST(pinning_to_a_processor_that_is_not_there_fails)
 {
         CHECK_INT(pl_plat_thread_pin(60000), ==, -EINVAL);

@@ -1,0 +1,61 @@
+/* What a worker has: made before it runs, opened and closed in its thread. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sched/compact.h"
+#include "sched/worker.h"
+
+enum { FIRST_NAP_NS = 100 * 1000 };
+
+int pl_sched_worker_init(struct pl_worker *worker, unsigned index)
+{
+        const struct pl_run *run = &pl_sched_the_run;
+        bool shared = run->n_workers > 1;
+
+        memset(worker, 0, sizeof *worker);
+        worker->sightings = calloc(run->n_slots, sizeof *worker->sightings);
+        if (!worker->sightings)
+                return -ENOMEM;
+        worker->index = index;
+        worker->random = pl_plat_random_u64() | 1;
+        worker->next_stage = PL_IDLE_LIGHT;
+        worker->nap_ns = FIRST_NAP_NS;
+        pl_mem_slab_cache_init(&worker->tasks, &pl_sched_task_pool);
+        pl_list_init(&worker->parked_link);
+        pl_runq_init(&worker->ready, shared);
+        pl_runq_init(&worker->bound, shared);
+        pl_timers_init(&worker->timers, pl_plat_now_ns());
+        return 0;
+}
+
+void pl_sched_worker_done(struct pl_worker *worker)
+{
+        free(worker->sightings);
+        worker->sightings = NULL;
+}
+
+int pl_sched_worker_open(struct pl_worker *worker)
+{
+        worker->tid = pl_plat_thread_id();
+        pl_fiber_init_thread(&worker->root_fiber);
+
+        int r = pl_mem_overflow_thread_init(&worker->overflow);
+
+        if (r < 0)
+                return r;
+        r = pl_sched_the_run.poller->open(&worker->poller, worker->index);
+        if (r < 0)
+                pl_mem_overflow_thread_done(&worker->overflow);
+        return r;
+}
+
+void pl_sched_worker_close(struct pl_worker *worker)
+{
+        pl_sched_the_run.poller->close(worker->poller);
+        worker->poller = NULL;
+        pl_compact_done(worker);
+        pl_mem_stack_cache_flush(&worker->stacks);
+        pl_mem_slab_cache_flush(&worker->tasks);
+        pl_mem_overflow_thread_done(&worker->overflow);
+}
