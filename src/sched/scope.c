@@ -20,6 +20,7 @@
 
 #include "plait/time.h"
 #include "sched/fork.h"
+#include "sched/local.h"
 #include "sched/worker.h"
 
 static const unsigned all_flags = PLAIT_SCOPE_SHIELD | PLAIT_SCOPE_SUPERVISOR;
@@ -141,9 +142,21 @@ static int fail_to_start(struct plait_scope *scope, int error)
         return error;
 }
 
+/* A task that has what it inherits of the caller; NULL: no memory. */
+static PL_ALWAYS_INLINE struct plait_task *new_child(struct pl_worker *worker, int (*fn)(void *arg), void *arg)
+{
+        struct plait_task *task = pl_sched_task_new(worker, fn, arg);
+
+        if (PL_UNLIKELY(task && pl_sched_local_inherit(task) < 0)) {
+                plait_task_unref(task);
+                return NULL;
+        }
+        return task;
+}
+
 static PL_NOINLINE int go_watched(struct plait_scope *scope, int (*fn)(void *arg), void *arg)
 {
-        struct plait_task *task = pl_sched_task_new(pl_sched_self_get(), fn, arg);
+        struct plait_task *task = new_child(pl_sched_self_get(), fn, arg);
 
         if (!task)
                 return fail_to_start(scope, -ENOMEM);
@@ -165,7 +178,7 @@ int plait_scope_go(struct plait_scope *scope, int (*fn)(void *arg), void *arg)
                 if (scope->pl_state == PL_SCOPE_WATCHED)
                         return go_watched(scope, fn, arg);
         }
-        struct plait_task *task = pl_sched_task_new(worker, fn, arg);
+        struct plait_task *task = new_child(worker, fn, arg);
         if (PL_UNLIKELY(!task))
                 return fail_to_start(scope, -ENOMEM);
         struct plait_task *self = worker ? worker->current : NULL;
@@ -189,6 +202,11 @@ int plait_scope_start(struct plait_scope *scope, int (*fn)(void *arg), void *arg
         }
         struct plait_task *task = pl_sched_task_new(pl_sched_self_get(), fn, arg);
         r = task ? pl_sched_task_apply_opts(task, opts, ret_task != NULL) : -ENOMEM;
+        if (r == 0) {
+                r = pl_sched_local_inherit(task); /* last, so that nothing fails afterwards */
+                if (r < 0 && ret_task)
+                        plait_task_unref(task);
+        }
         if (r < 0) {
                 if (task)
                         plait_task_unref(task);

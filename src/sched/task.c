@@ -271,3 +271,20 @@ void pl_sched_local_on_end(void (*destroy)(void *pointer))
 {
         destroy_local = destroy;
 }
+
+_Atomic bool pl_sched_local_inherited;
+static int (*_Atomic inherit_local)(const void *pointer, void **ret_pointer);
+
+void pl_sched_local_on_start(int (*inherit)(const void *pointer, void **ret_pointer))
+{
+        atomic_store_explicit(&inherit_local, inherit, memory_order_relaxed);
+        atomic_store_explicit(&pl_sched_local_inherited, true, memory_order_release);
+}
+
+int pl_sched_local_hand_down(struct plait_task *task)
+{
+        const void *pointer = *pl_sched_local();
+
+        atomic_thread_fence(memory_order_acquire);
+        return pointer ? atomic_load_explicit(&inherit_local, memory_order_relaxed)(pointer, &task->local) : 0;
+}

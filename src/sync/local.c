@@ -2,6 +2,8 @@
  * Task-local values. Each struct plait_local gets a number when it is first set, and each flow that sets one a table
  * by number, which hangs on the pointer that src/sched keeps for it (sched/local.h). Only the flow itself touches its
  * table; numbers are given out by atomic operations and never taken back.
+ *
+ * What a task inherits is put into its table by whoever starts it, before it runs.
  */
 #include "plait/local.h"
 
@@ -68,6 +70,43 @@ static __attribute__((constructor)) void set_up(void)
         pl_sched_local_on_end(destroy_table);
 }
 
+/* How long a table has to be for what is inherited from *table*; 0: nothing is. */
+static size_t inherited_length(const struct table *table)
+{
+        size_t n = table->n;
+
+        while (n > 0 && !(table->entries[n - 1].value && table->entries[n - 1].local->inherit))
+                n--;
+        return n;
+}
+
+static int inherit_table(const void *pointer, void **ret_pointer)
+{
+        const struct table *from = pointer;
+        const size_t n = inherited_length(from);
+
+        if (!n)
+                return 0;
+        struct table *table = calloc(1, sizeof *table + n * sizeof *table->entries);
+        if (!table)
+                return -ENOMEM;
+        table->n = n;
+        for (size_t i = 0; i < n; i++) {
+                const struct plait_local *local = from->entries[i].local;
+                void *value = from->entries[i].value;
+
+                if (value && local->inherit)
+                        table->entries[i] = (struct entry){.local = local, .value = local->inherit(value)};
+        }
+        *ret_pointer = table;
+        return 0;
+}
+
+void *plait_local_share(void *value)
+{
+        return value;
+}
+
 /* The local's number, 1 or more; given to it now if it has none. */
 static uint32_t number_of(struct plait_local *local)
 {
@@ -119,6 +158,8 @@ int plait_local_set(struct plait_local *local, void *value)
                 table = *place;
         }
         table->entries[i] = (struct entry){.local = local, .value = value};
+        if (local->inherit && !atomic_load_explicit(&pl_sched_local_inherited, memory_order_relaxed))
+                pl_sched_local_on_start(inherit_table);
         return 0;
 }
 

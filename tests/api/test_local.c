@@ -167,3 +167,177 @@ TEST(local_destructor_that_never_ends_is_named, .signal = SIGABRT, .stderr_match
 {
         plait_run(set_endless, NULL, NULL);
 }
+
+/* --- inheriting --- */
+
+static int copies, ends;
+
+static void *copy_number(void *value)
+{
+        __atomic_add_fetch(&copies, 1, __ATOMIC_RELAXED);
+        int *copy = malloc(sizeof *copy);
+
+        CHECK(copy != NULL);
+        *copy = *(int *)value + 100;
+        return copy;
+}
+
+static void free_number(void *value)
+{
+        __atomic_add_fetch(&ends, 1, __ATOMIC_RELAXED);
+        free(value);
+}
+
+static struct plait_local copied = PLAIT_LOCAL_INIT_INHERITED(free_number, copy_number);
+static struct plait_local shared = PLAIT_LOCAL_INIT_INHERITED(NULL, plait_local_share);
+
+static void set_copied(int n)
+{
+        int *value = malloc(sizeof *value);
+
+        CHECK(value != NULL);
+        *value = n;
+        CHECK_OK(plait_local_set(&copied, value));
+}
+
+static int grandchild(void *arg)
+{
+        (void)arg;
+        CHECK_INT(*(int *)plait_local_get(&copied), ==, 201);
+        CHECK_PTR(plait_local_get(&shared), ==, &shared);
+        return 0;
+}
+
+static int child(void *arg)
+{
+        struct plait_scope scope = PLAIT_SCOPE_INIT;
+
+        (void)arg;
+        CHECK_INT(*(int *)plait_local_get(&copied), ==, 101);
+        CHECK_PTR(plait_local_get(&shared), ==, &shared);
+        CHECK_PTR(plait_local_get(&counted), ==, NULL);
+        plait_yield();
+        CHECK_OK(plait_scope_go(&scope, grandchild, NULL));
+        *(int *)plait_local_get(&copied) = 0; /* its own: neither parent nor child see it */
+        CHECK_OK(plait_local_set(&shared, NULL));
+        return plait_scope_join(&scope);
+}
+
+TEST(local_values_are_inherited_as_they_say, .run = in_task)
+{
+        enum { N = 50 };
+        struct plait_scope scope = PLAIT_SCOPE_INIT;
+
+        set_copied(1);
+        CHECK_OK(plait_local_set(&shared, &shared));
+        CHECK_OK(plait_local_set(&counted, number(1)));
+        for (int i = 0; i < N; i++)
+                CHECK_OK(plait_scope_go(&scope, child, NULL));
+        CHECK_OK(plait_scope_join(&scope));
+        CHECK_INT(*(int *)plait_local_get(&copied), ==, 1);
+        CHECK_PTR(plait_local_get(&shared), ==, &shared);
+        CHECK_INT(copies, ==, 2 * N);
+        CHECK_INT(ends, ==, 2 * N);
+}
+
+static int is_seven(void *arg)
+{
+        (void)arg;
+        CHECK_INT(*(int *)plait_local_get(&copied), ==, 107);
+        return 0;
+}
+
+static int has_none(void *arg)
+{
+        (void)arg;
+        CHECK_PTR(plait_local_get(&copied), ==, NULL);
+        CHECK_PTR(plait_local_get(&shared), ==, NULL);
+        return 0;
+}
+
+/* With options, with a handle, and as values change. */
+TEST(local_values_are_inherited_as_they_are_at_the_start, .run = alone)
+{
+        struct plait_scope scope = PLAIT_SCOPE_INIT;
+        struct plait_task_opts opts = {.size = sizeof opts, .name = "heir"};
+        struct plait_task *task;
+
+        CHECK_OK(plait_scope_start(&scope, has_none, NULL, &opts, NULL));
+        set_copied(7);
+        CHECK_OK(plait_scope_start(&scope, is_seven, NULL, &opts, &task));
+        CHECK_OK(plait_scope_go(&scope, is_seven, NULL));
+        free_number(plait_local_get(&copied));
+        CHECK_OK(plait_local_set(&copied, NULL)); /* they have not run yet */
+        CHECK_OK(plait_scope_go(&scope, has_none, NULL));
+        CHECK_OK(plait_scope_join(&scope));
+        plait_task_unref(task);
+}
+
+static void *no_more(void *value)
+{
+        return *(int *)value == 3 ? NULL : copy_number(value);
+}
+
+static struct plait_local picky = PLAIT_LOCAL_INIT_INHERITED(free_number, no_more);
+
+static int has_no_picky(void *arg)
+{
+        (void)arg;
+        CHECK_PTR(plait_local_get(&picky), ==, NULL);
+        return 0;
+}
+
+TEST(local_value_need_not_be_inherited, .run = in_task)
+{
+        struct plait_scope scope = PLAIT_SCOPE_INIT;
+        int *value = malloc(sizeof *value);
+
+        CHECK(value != NULL);
+        *value = 3;
+        CHECK_OK(plait_local_set(&picky, value));
+        CHECK_OK(plait_scope_go(&scope, has_no_picky, NULL));
+        CHECK_OK(plait_scope_join(&scope));
+}
+
+struct opener {
+        struct plait_scope scope;
+        struct plait_event open, started;
+};
+
+static void *start_from_thread(void *arg)
+{
+        struct opener *opener = arg;
+
+        CHECK_OK(plait_event_wait(&opener->open, PLAIT_NEVER));
+        set_copied(7);
+        CHECK_OK(plait_scope_go(&opener->scope, is_seven, NULL));
+        plait_event_set(&opener->started);
+        return NULL;
+}
+
+static int wait_until_started(void *event)
+{
+        return plait_event_wait(event, PLAIT_NEVER);
+}
+
+TEST(local_values_of_a_thread_are_inherited_by_what_it_starts, .run = in_task)
+{
+        struct opener opener = {.scope = PLAIT_SCOPE_INIT};
+        pthread_t thread;
+
+        CHECK_OK(plait_scope_go(&opener.scope, wait_until_started, &opener.started));
+        CHECK_INT(pthread_create(&thread, NULL, start_from_thread, &opener), ==, 0);
+        plait_event_set(&opener.open);
+        CHECK_OK(plait_scope_join(&opener.scope));
+        CHECK_INT(pthread_join(thread, NULL), ==, 0);
+        CHECK_INT(copies, ==, 1);
+        CHECK_INT(ends, ==, 2);
+}
+
+TEST(local_values_are_not_inherited_by_the_first_task)
+{
+        set_copied(7);
+        CHECK_INT(plait_run(has_none, NULL, NULL), ==, 0);
+        free_number(plait_local_get(&copied));
+        CHECK_OK(plait_local_set(&copied, NULL));
+}
