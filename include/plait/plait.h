@@ -41,6 +41,7 @@
 #include <plait/barrier.h>
 #include <plait/base.h>
 #include <plait/blocking.h>
+#include <plait/breaker.h>
 #include <plait/broadcast.h>
 #include <plait/channel.h>
 #include <plait/condition.h>
@@ -51,7 +52,9 @@
 #include <plait/gather.h>
 #include <plait/http.h>
 #include <plait/latch.h>
+#include <plait/limiter.h>
 #include <plait/local.h>
+#include <plait/map.h>
 #include <plait/mutex.h>
 #include <plait/name.h>
 #include <plait/once.h>
@@ -59,6 +62,7 @@
 #include <plait/queue.h>
 #include <plait/race.h>
 #include <plait/registry.h>
+#include <plait/retry.h>
 #include <plait/run.h>
 #include <plait/rwlock.h>
 #include <plait/scope.h>

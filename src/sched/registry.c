@@ -46,6 +46,7 @@ static const char *const causes[] = {
         [PL_WAIT_SIGNAL] = "signal",
         [PL_WAIT_CHILD] = "child",
         [PL_WAIT_POLL] = "poll",
+        [PL_WAIT_LIMITER] = "limiter",
 };
 
 _Static_assert(PL_ARRAY_SIZE(causes) == PL_WAIT_CAUSES, "each cause of a wait needs a name here");

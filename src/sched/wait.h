@@ -61,6 +61,7 @@ enum pl_wait_cause {
         PL_WAIT_SIGNAL,
         PL_WAIT_CHILD,
         PL_WAIT_POLL, /* the object is an array of struct pollfd */
+        PL_WAIT_LIMITER,
         PL_WAIT_CAUSES,
 };
 
