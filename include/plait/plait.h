@@ -73,5 +73,6 @@
 #include <plait/time.h>
 #include <plait/timer.h>
 #include <plait/within.h>
+#include <plait/worker_local.h>
 
 #endif

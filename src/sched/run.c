@@ -24,11 +24,12 @@ struct stop_hook {
 static struct {
         struct pl_lock lock; /* guards busy and hooks */
         bool busy;
-        struct stop_hook *hooks;
-        _Atomic uint32_t n_up;   /* workers that have come up, or failed to */
-        _Atomic uint32_t n_down; /* workers that have left their loop */
-        _Atomic int start_error; /* the first failure */
-        struct plait_scope root; /* of the first task; never joined */
+        struct stop_hook *end_hooks;  /* for when the user's tasks have ended, ... */
+        struct stop_hook *stop_hooks; /* ... and for when the services have */
+        _Atomic uint32_t n_up;        /* workers that have come up, or failed to */
+        _Atomic uint32_t n_down;      /* workers that have left their loop */
+        _Atomic int start_error;      /* the first failure */
+        struct plait_scope root;      /* of the first task; never joined */
         struct plait_scope services;
         int (*fn)(void *);
         void *arg;
@@ -43,12 +44,12 @@ PL_TLS_DEFINE(struct pl_worker, pl_sched_self);
 
 /* --- the first task --- */
 
-static void run_stop_hooks(void)
+static void run_hooks(struct stop_hook **hooks)
 {
         struct stop_hook *hook;
 
-        while ((hook = control.hooks)) {
-                control.hooks = hook->next;
+        while ((hook = *hooks)) {
+                *hooks = hook->next;
                 hook->hook(hook->arg);
                 free(hook);
         }
@@ -84,9 +85,10 @@ static int first_task(void *unused)
         control.result = plait_scope_open(&control.services);
         if (control.result == 0)
                 control.result = run_user();
+        run_hooks(&control.end_hooks);
         plait_scope_cancel(&control.services);
         (void)!plait_scope_join(&control.services);
-        run_stop_hooks();
+        run_hooks(&control.stop_hooks);
         atomic_store_explicit(&pl_sched_the_run.stopping, true, memory_order_seq_cst);
         pl_sched_wake_all();
         return 0;
@@ -344,7 +346,7 @@ int pl_sched_start_service(int (*fn)(void *), void *arg, const struct plait_task
         return pl_sched_scope_start_on(&control.services, fn, arg, opts, index);
 }
 
-int pl_sched_at_stop(void (*hook)(void *arg), void *arg)
+static int add_hook(struct stop_hook **hooks, void (*hook)(void *arg), void *arg)
 {
         struct stop_hook *entry = malloc(sizeof *entry);
 
@@ -352,10 +354,20 @@ int pl_sched_at_stop(void (*hook)(void *arg), void *arg)
                 return -ENOMEM;
         *entry = (struct stop_hook){.hook = hook, .arg = arg};
         pl_lock_acquire(&control.lock);
-        entry->next = control.hooks;
-        control.hooks = entry;
+        entry->next = *hooks;
+        *hooks = entry;
         pl_lock_release(&control.lock);
         return 0;
+}
+
+int pl_sched_at_end(void (*hook)(void *arg), void *arg)
+{
+        return add_hook(&control.end_hooks, hook, arg);
+}
+
+int pl_sched_at_stop(void (*hook)(void *arg), void *arg)
+{
+        return add_hook(&control.stop_hooks, hook, arg);
 }
 
 uint64_t pl_sched_run_id(void)

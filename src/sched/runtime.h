@@ -19,6 +19,12 @@ int pl_sched_run(int (*fn)(void *), void *arg, const struct plait_run_opts *opts
 int pl_sched_start_service(int (*fn)(void *), void *arg, const struct plait_task_opts *opts, unsigned index);
 
 /*
+ * Call *hook(arg)* in the first task when the user's tasks have ended, in the opposite order of registration. Services
+ * still run, and the hook may use them and wait. 0 or -ENOMEM.
+ */
+int pl_sched_at_end(void (*hook)(void *arg), void *arg);
+
+/*
  * Call *hook(arg)* on the way out of the run, after the last task has ended and before workers stop, in the opposite
  * order of registration. For layers that keep state per run. 0 or -ENOMEM.
  */
