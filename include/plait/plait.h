@@ -44,6 +44,7 @@
 #include <plait/breaker.h>
 #include <plait/broadcast.h>
 #include <plait/channel.h>
+#include <plait/child.h>
 #include <plait/condition.h>
 #include <plait/errno.h>
 #include <plait/event.h>
@@ -68,6 +69,7 @@
 #include <plait/scope.h>
 #include <plait/select.h>
 #include <plait/semaphore.h>
+#include <plait/signal.h>
 #include <plait/socket.h>
 #include <plait/task.h>
 #include <plait/time.h>

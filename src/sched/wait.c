@@ -169,7 +169,8 @@ void pl_sched_wake_ready(struct pl_wait *wait)
                 pl_sched_enqueue(pl_sched_wait_task(wait));
                 return;
         }
-        if (PL_UNLIKELY(wait->cause == PL_WAIT_SELECT && wait->node.slot)) /* pl_sched_wait_notify() */
+        if (PL_UNLIKELY((wait->cause == PL_WAIT_SELECT || wait->cause == PL_WAIT_SIGNAL) &&
+                        wait->node.slot)) /* pl_sched_wait_notify() */
                 pl_plat_eventfd_write((int)((uintptr_t)wait->node.slot - 1));
 
         uint32_t word = atomic_load_explicit(&wait->state, memory_order_relaxed);

@@ -25,6 +25,7 @@ struct selection {
         size_t count;
         const struct pl_select_watcher *watcher; /* NULL: nothing is watched */
         bool in_task;
+        enum pl_wait_cause cause;
         unsigned n_active; /* cases that can happen; their indices are the first so many pl_order ... */
         unsigned n_locks;  /* ... and those of queued objects the pl_lock_order, by the address of the lock */
         int64_t first_ns;  /* the earliest time among the cases */
@@ -200,7 +201,7 @@ static int try_all(struct selection *s)
 
 static struct pl_wait *begin(const struct selection *s)
 {
-        struct pl_wait *wait = pl_sched_wait_begin(PL_WAIT_SELECT, s->cases);
+        struct pl_wait *wait = pl_sched_wait_begin(s->cause, s->cases);
 
         wait->node.link.prev = NULL;
         return wait;
@@ -414,9 +415,10 @@ static int select_from(struct selection *s, int64_t deadline_ns)
         }
 }
 
-int plait_select(struct plait_case *cases, size_t count, int64_t deadline_ns)
+int pl_sync_select(struct plait_case *cases, size_t count, int64_t deadline_ns, enum pl_wait_cause cause)
 {
-        struct selection s = {.cases = cases, .count = count, .in_task = pl_sched_in_task(), .first_ns = PLAIT_NEVER};
+        struct selection s = {
+                .cases = cases, .count = count, .in_task = pl_sched_in_task(), .cause = cause, .first_ns = PLAIT_NEVER};
 
         if (count > PLAIT_SELECT_MAX)
                 return -EINVAL;
@@ -429,4 +431,9 @@ int plait_select(struct plait_case *cases, size_t count, int64_t deadline_ns)
 struct plait_case plait_case_at(int64_t at_ns)
 {
         return (struct plait_case){.pl_kind = &time_kind, .pl_at_ns = at_ns};
+}
+
+int plait_select(struct plait_case *cases, size_t count, int64_t deadline_ns)
+{
+        return pl_sync_select(cases, count, deadline_ns, PL_WAIT_SELECT);
 }

@@ -59,6 +59,9 @@ struct plait_selectable {
         bool (*settle)(struct plait_case *entry); /* NULL: looking is all. False: somebody else was faster */
 };
 
+/* plait_select() by something that has a cause of its own to wait. */
+PL_WARN_UNUSED int pl_sync_select(struct plait_case *cases, size_t count, int64_t deadline_ns, enum pl_wait_cause cause);
+
 static inline struct pl_wait_node *pl_select_node(struct plait_case *entry)
 {
         return (struct pl_wait_node *)(void *)&entry->pl_node;
