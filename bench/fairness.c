@@ -1,0 +1,237 @@
+/*
+ * fairness: how long an echo takes while 1,000 tasks yield all the time, without and with a task that computes without
+ * a pause. Two workers; the load is a process of its own, each connection of which sends 64 bytes every 100 ms. It
+ * prints the latencies' median and 99th percentile for both, and the ratio that counts: the 99th percentile with the
+ * hog to the median without. Arguments: connections yielders seconds.
+ */
+#include "bench.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MESSAGE_BYTES 64
+#define INTERVAL_NS 100000000LL
+
+static int64_t connections, yielders;
+static int64_t phase_ns;
+static _Atomic bool over;
+static int control; /* to the load: a byte begins a phase; from it: the figures */
+
+/* --- the server --- */
+
+static int serve(void *arg)
+{
+        char buffer[MESSAGE_BYTES];
+        int fd = (int)(intptr_t)arg;
+        ssize_t n;
+
+        while ((n = plait_read(fd, buffer, sizeof buffer, PLAIT_NEVER)) > 0)
+                if (plait_write_full(fd, buffer, (size_t)n, PLAIT_NEVER) != n)
+                        break;
+        plait_close(fd);
+        return 0;
+}
+
+static int yield_always(void *arg)
+{
+        (void)arg;
+        while (!atomic_load_explicit(&over, memory_order_relaxed))
+                plait_yield();
+        return 0;
+}
+
+static int compute(void *arg)
+{
+        (void)arg;
+        while (!atomic_load_explicit(&over, memory_order_relaxed)) {}
+        return 0;
+}
+
+struct figures {
+        double p50_us, p99_us;
+        int64_t echoes;
+};
+
+static void phase(struct figures *figures, bool hog)
+{
+        struct plait_scope scope = PLAIT_SCOPE_INIT;
+
+        atomic_store(&over, false);
+        for (int64_t i = 0; i < yielders; i++)
+                bench_must(plait_scope_go(&scope, yield_always, NULL), "go");
+        if (hog)
+                bench_must(plait_scope_go(&scope, compute, NULL), "go");
+        bench_must(plait_write_full(control, "x", 1, PLAIT_NEVER) == 1 ? 0 : -EIO, "begin");
+        bench_must(plait_read_full(control, figures, sizeof *figures, PLAIT_NEVER) == sizeof *figures ? 0 : -EIO,
+                   "end");
+        atomic_store(&over, true);
+        bench_must(plait_scope_join(&scope), "join");
+}
+
+static int app(void *arg)
+{
+        struct plait_scope scope = PLAIT_SCOPE_INIT;
+        struct figures without, with;
+        const int *sockets = arg;
+
+        for (int64_t i = 0; i < connections; i++) {
+                bench_must(plait_adopt(sockets[i]), "adopt");
+                bench_must(plait_scope_go(&scope, serve, (void *)(intptr_t)sockets[i]), "go");
+        }
+        phase(&without, false);
+        phase(&with, true);
+        plait_scope_cancel(&scope);
+        (void)plait_scope_join(&scope);
+        printf("{\"without_p50_us\": %.1f, \"without_p99_us\": %.1f, \"with_p50_us\": %.1f, \"with_p99_us\": %.1f, "
+               "\"echoes\": %lld, \"ratio\": %.2f}\n",
+               without.p50_us, without.p99_us, with.p50_us, with.p99_us, (long long)(without.echoes + with.echoes),
+               with.p99_us / without.p50_us);
+        return 0;
+}
+
+/* --- the load: a process with one thread --- */
+
+static int by_size(const void *a, const void *b)
+{
+        int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+        return (x > y) - (x < y);
+}
+
+struct load {
+        struct pollfd *fds;
+        int64_t *due_ns; /* of each connection: when it sends, or when it sent and waits */
+        int64_t *taken_ns;
+        size_t n, most;
+};
+
+static void answer(struct load *load, size_t i)
+{
+        char message[MESSAGE_BYTES];
+        int64_t now_ns = plait_now_ns();
+
+        if (recv(load->fds[i].fd, message, sizeof message, MSG_WAITALL) != sizeof message)
+                exit(EXIT_FAILURE);
+        if (load->n < load->most)
+                load->taken_ns[load->n++] = now_ns - load->due_ns[i];
+        load->due_ns[i] += INTERVAL_NS;
+        load->fds[i].events = 0;
+}
+
+/* Send what is due; returns when the next is. */
+static int64_t send_due(struct load *load)
+{
+        static const char message[MESSAGE_BYTES];
+        int64_t next_ns = INT64_MAX;
+
+        for (int64_t i = 0; i < connections; i++) {
+                int64_t now_ns = plait_now_ns();
+
+                if (load->fds[i].events)
+                        continue;
+                if (load->due_ns[i] <= now_ns) {
+                        load->due_ns[i] = now_ns;
+                        load->fds[i].events = POLLIN;
+                        if (send(load->fds[i].fd, message, sizeof message, 0) != sizeof message)
+                                exit(EXIT_FAILURE);
+                } else if (load->due_ns[i] < next_ns) {
+                        next_ns = load->due_ns[i];
+                }
+        }
+        return next_ns;
+}
+
+static void measure(struct load *load, struct figures *figures)
+{
+        int64_t begin_ns = plait_now_ns();
+
+        load->n = 0;
+        for (int64_t i = 0; i < connections; i++)
+                load->due_ns[i] = begin_ns + i * INTERVAL_NS / connections;
+        while (plait_now_ns() < begin_ns + phase_ns) {
+                int64_t wait_ns = send_due(load) - plait_now_ns();
+                struct timespec timeout = {.tv_nsec = wait_ns < 0 ? 0 : wait_ns > 10000000 ? 10000000 : wait_ns};
+
+                if (ppoll(load->fds, (nfds_t)connections, &timeout, NULL) <= 0)
+                        continue;
+                for (int64_t i = 0; i < connections; i++)
+                        if (load->fds[i].revents)
+                                answer(load, (size_t)i);
+        }
+        for (int64_t i = 0; i < connections; i++)
+                if (load->fds[i].events)
+                        answer(load, (size_t)i);
+        qsort(load->taken_ns, load->n, sizeof *load->taken_ns, by_size);
+        *figures = (struct figures){.p50_us = (double)load->taken_ns[load->n / 2] / 1e3,
+                                    .p99_us = (double)load->taken_ns[load->n * 99 / 100] / 1e3,
+                                    .echoes = (int64_t)load->n};
+}
+
+static void run_load(const int *sockets, int own_control)
+{
+        struct load load = {.most = (size_t)(connections * (phase_ns / INTERVAL_NS + 2))};
+        struct figures figures;
+        char byte;
+
+        load.fds = calloc((size_t)connections, sizeof *load.fds);
+        load.due_ns = calloc((size_t)connections, sizeof *load.due_ns);
+        load.taken_ns = calloc(load.most, sizeof *load.taken_ns);
+        if (!load.fds || !load.due_ns || !load.taken_ns)
+                exit(EXIT_FAILURE);
+        for (int64_t i = 0; i < connections; i++)
+                load.fds[i].fd = sockets[i];
+        while (read(own_control, &byte, 1) == 1) {
+                measure(&load, &figures);
+                if (write(own_control, &figures, sizeof figures) != sizeof figures)
+                        break;
+        }
+        exit(EXIT_SUCCESS);
+}
+
+int main(int argc, char **argv)
+{
+        int controls[2];
+
+        if (argc != 4) {
+                fprintf(stderr, "usage: fairness CONNECTIONS YIELDERS SECONDS\n");
+                return 2;
+        }
+        connections = bench_size(argv, 1);
+        yielders = bench_size(argv, 2);
+        phase_ns = bench_size(argv, 3) * 1000000000;
+        struct rlimit limit;
+        if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+                limit.rlim_cur = limit.rlim_max;
+                setrlimit(RLIMIT_NOFILE, &limit);
+        }
+        int *ours = calloc((size_t)connections, sizeof *ours), *theirs = calloc((size_t)connections, sizeof *theirs);
+        if (!ours || !theirs || socketpair(AF_UNIX, SOCK_STREAM, 0, controls) < 0)
+                return EXIT_FAILURE;
+        for (int64_t i = 0; i < connections; i++) {
+                int pair[2];
+
+                if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0) {
+                        perror("fairness: socketpair");
+                        return EXIT_FAILURE;
+                }
+                ours[i] = pair[0];
+                theirs[i] = pair[1];
+        }
+        pid_t load = fork();
+        if (load == 0) {
+                close(controls[0]);
+                run_load(theirs, controls[1]);
+        }
+        close(controls[1]);
+        control = controls[0];
+        int r = bench_run(app, ours, 2);
+        close(control);
+        waitpid(load, NULL, 0);
+        return r;
+}
