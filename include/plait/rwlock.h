@@ -147,8 +147,8 @@ PLAIT_API void plait_rwlock_unlock_read(struct plait_rwlock *lock);
 
 /**
  * Unlock after writing.
- * @param lock  held by the caller for writing. When nobody holds it for writing, the program ends with a message; that
- *              somebody else does goes unnoticed.
+ * @param lock  held by the caller for writing: the task or thread that locked it. Otherwise the program ends with a
+ *              message.
  *
  * Threads: any. Suspends: never. Cancellation: not affected. Since: 0.1.
  */
@@ -157,8 +157,7 @@ PLAIT_API void plait_rwlock_unlock_write(struct plait_rwlock *lock);
 /**
  * Turn the caller's lock for writing into one for reading, without a moment in which another could write. Readers who
  * wait are let in, too.
- * @param lock  held by the caller for writing, afterwards for reading. When nobody holds it for writing, the program
- *              ends with a message.
+ * @param lock  held by the caller for writing, afterwards for reading. Otherwise the program ends with a message.
  *
  * Threads: any. Suspends: never. Cancellation: not affected. Since: 0.1.
  */

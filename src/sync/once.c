@@ -2,8 +2,8 @@
  * Once. Two words: state, lock of the queue, and a pointer.
  *
  * State: NEW, DONE for good, or BUSY: somebody is in the function. All changes are made under the lock; DONE is read
- * without. While BUSY, the pointer is to whoever is in the function (his struct pl_wait, which each flow has one of),
- * or, when somebody waits, to the first waiter, whose slot has that. WAITERS says which it is.
+ * without. While BUSY, the pointer is to the flow that is in the function (sched/flow.h), or, when somebody waits, to the
+ * first waiter, whose slot has that. WAITERS says which it is.
  *
  * A success wakes all waiters. After a failure the first waiter is woken to try; the rest stay, and if he was claimed,
  * he is the one who is in the function: nobody who comes later is faster than who waits.
@@ -12,6 +12,7 @@
 
 #include <errno.h>
 
+#include "sched/flow.h"
 #include "sync/waiters.h"
 
 enum { NEW, DONE, BUSY, WAITERS = 4 };
@@ -49,15 +50,6 @@ static void set_busy(struct plait_once *once, void *caller, void *waiters)
                 pl_sync_node_of(waiters)->slot = caller;
         once->pl_waiters = waiters ? waiters : caller;
         __atomic_store_n(&once->pl_state, waiters ? BUSY | WAITERS : BUSY, __ATOMIC_RELAXED);
-}
-
-/* The calling flow's own wait, of which nothing but the address is used. */
-static void *own_wait(struct plait_once *once)
-{
-        struct pl_wait *wait = pl_sched_wait_begin(PL_WAIT_ONCE, once);
-
-        pl_sched_wait_abandon(wait);
-        return wait;
 }
 
 static void succeed(struct plait_once *once) PL_NO_LOCK_CHECK
@@ -121,7 +113,7 @@ static void give_up(struct plait_once *once, struct pl_wait *wait) PL_NO_LOCK_CH
 
 int plait_once_undone(struct plait_once *once, int (*fn)(void *arg), void *arg, int64_t deadline_ns) PL_NO_LOCK_CHECK
 {
-        void *self = own_wait(once);
+        void *self = pl_sched_flow();
 
         pl_sync_spin_lock(lock_of(once));
         if (load(once) == DONE || load(once) == NEW) {

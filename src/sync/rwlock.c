@@ -2,10 +2,10 @@
  * The reader-writer lock. Two words: how it is held, and the queues of waiters.
  *
  * The first, from below: the bit WRITER; the bits WRITERS_WAIT and READERS_WAIT, each set exactly when its queue is not
- * empty; the number of readers times READER; and in the topmost 16 bits what others have to say of the lock, which is
- * never touched here and may be written at any time by CAS. While nobody waits, anybody locks and unlocks by CAS. While
- * somebody does, the word changes under the queues' lock only, and is then the lock holder's own but for those 16 bits.
- * So who comes later does not overtake.
+ * empty; the number of readers times READER, or the flow that writes; and in the topmost 16 bits what the lock-order
+ * detector calls the lock, which is never touched here and may be written at any time by CAS. While nobody waits,
+ * anybody locks and unlocks by CAS. While somebody does, the word changes under the queues' lock only, and is then the
+ * lock holder's own but for those 16 bits. So who comes later does not overtake.
  *
  * The second: its lowest bit is the lock of the queues. Above it two queues hang on one pointer: on that to the first
  * waiting writer, whose slot points to the first waiting reader; or, when no writer waits, on that to the first waiting
@@ -29,15 +29,19 @@
 #include "plait/run.h"
 #include "plat/panic.h"
 #include "plat/sys.h"
+#include "sched/flow.h"
+#include "sched/held.h"
+#include "sync/lock_order.h"
 #include "sync/waiters.h"
 
 enum { WRITER = 1, WRITERS_WAIT = 2, READERS_WAIT = 4, WAITERS = WRITERS_WAIT | READERS_WAIT, READER = 8 };
 
 enum { SPINS = 20 }; /* about a microsecond: what a short critical section takes */
 
-/* Who holds it: WRITER, or readers. */
+/* Who holds it: the flow that writes and WRITER, or the number of readers. */
 #define HELD (UINT64_C(0x0000fffffffffff8) | WRITER)
 
+_Static_assert((HELD & ~(uint64_t)WRITER) == PL_SCHED_FLOW_BITS, "there is room for a flow");
 _Static_assert(PLAIT_RWLOCK_READERS_MAX < HELD / READER / 2, "there is room for the readers");
 
 struct queues {
@@ -107,6 +111,37 @@ static void publish(struct plait_rwlock *lock, const struct queues *queues, uint
         while (!change(lock, state, (state & ~(HELD | WAITERS)) | held, __ATOMIC_ACQ_REL));
 }
 
+/* --- what the flow holds --- */
+
+static uintptr_t mode_of(const struct plait_rwlock *lock, bool write)
+{
+        return (uintptr_t)lock | PL_HELD_RWLOCK | (write ? 0 : PL_HELD_SHARED);
+}
+
+/* Before the lock is taken. */
+static inline uint32_t check_order(struct plait_rwlock *lock, struct pl_wait *flow, bool write)
+{
+        if (PL_LIKELY(!atomic_load_explicit(&flow->held, memory_order_relaxed)))
+                return 0;
+        return pl_order_acquire(flow, mode_of(lock, write), 0);
+}
+
+static inline void note_taken(struct plait_rwlock *lock, struct pl_wait *flow, bool write, uint32_t node)
+{
+        if (PL_LIKELY(!atomic_load_explicit(&flow->held, memory_order_relaxed)))
+                atomic_store_explicit(&flow->held, mode_of(lock, write), memory_order_relaxed);
+        else
+                pl_sched_held_add(flow, mode_of(lock, write), node);
+}
+
+static inline void note_left(struct plait_rwlock *lock, struct pl_wait *flow, bool write)
+{
+        if (PL_LIKELY(atomic_load_explicit(&flow->held, memory_order_relaxed) == mode_of(lock, write)))
+                atomic_store_explicit(&flow->held, 0, memory_order_relaxed);
+        else
+                pl_sched_held_remove(flow, lock);
+}
+
 /* --- locking --- */
 
 static inline bool take_read(struct plait_rwlock *lock)
@@ -124,28 +159,28 @@ static inline bool take_read(struct plait_rwlock *lock)
         return false;
 }
 
-static inline bool take_write(struct plait_rwlock *lock)
+static inline bool take_write(struct plait_rwlock *lock, const struct pl_wait *flow)
 {
         uint64_t state = load(lock);
 
         while (!(state & (HELD | WAITERS))) {
-                if (change(lock, state, state | WRITER, __ATOMIC_ACQUIRE))
+                if (change(lock, state, state | (uintptr_t)flow | WRITER, __ATOMIC_ACQUIRE))
                         return true;
                 state = load(lock);
         }
         return false;
 }
 
-static inline bool take(struct plait_rwlock *lock, bool write)
+static inline bool take(struct plait_rwlock *lock, const struct pl_wait *flow, bool write)
 {
-        return write ? take_write(lock) : take_read(lock);
+        return write ? take_write(lock, flow) : take_read(lock);
 }
 
 /* Under the lock: take it, or tell those who unlock that there are waiters. */
-static bool take_or_announce(struct plait_rwlock *lock, bool write)
+static bool take_or_announce(struct plait_rwlock *lock, const struct pl_wait *flow, bool write)
 {
         for (;;) {
-                if (take(lock, write))
+                if (take(lock, flow, write))
                         return true;
 
                 const uint64_t state = load(lock);
@@ -161,13 +196,13 @@ static bool take_or_announce(struct plait_rwlock *lock, bool write)
 }
 
 /* The holder may be running on another processor and soon be done. */
-static bool spin(struct plait_rwlock *lock, bool write)
+static bool spin(struct plait_rwlock *lock, const struct pl_wait *flow, bool write)
 {
         if (plait_workers() == 1)
                 return false;
         for (int i = 0; i < SPINS && !(load(lock) & WAITERS); i++) {
                 pl_cpu_relax();
-                if (take(lock, write))
+                if (take(lock, flow, write))
                         return true;
         }
         return false;
@@ -194,16 +229,17 @@ static void give_up(struct plait_rwlock *lock, struct pl_wait *wait, bool write)
         unlock_queues(lock);
 }
 
-static PL_NOINLINE int lock_slowly(struct plait_rwlock *lock, int64_t deadline_ns, bool write)
+static PL_NOINLINE int lock_slowly(struct plait_rwlock *lock, const struct pl_wait *flow, int64_t deadline_ns,
+                                   bool write)
 {
         if (deadline_ns <= 0)
                 return pl_sync_refuse();
-        if (spin(lock, write))
+        if (spin(lock, flow, write))
                 return 0;
 
         lock_queues(lock);
         struct queues queues = unpack(lock); /* before the bits say more */
-        if (take_or_announce(lock, write)) {
+        if (take_or_announce(lock, flow, write)) {
                 unlock_queues(lock);
                 return 0;
         }
@@ -219,24 +255,49 @@ static PL_NOINLINE int lock_slowly(struct plait_rwlock *lock, int64_t deadline_n
         return r;
 }
 
+static PL_ALWAYS_INLINE int lock_for(struct plait_rwlock *lock, int64_t deadline_ns, bool write)
+{
+        struct pl_wait *flow = pl_sched_flow();
+        const uint32_t node = check_order(lock, flow, write);
+
+        if (PL_UNLIKELY(!take(lock, flow, write))) {
+                int r = lock_slowly(lock, flow, deadline_ns, write);
+
+                if (r < 0)
+                        return r;
+        }
+        note_taken(lock, flow, write, node);
+        return 0;
+}
+
 int plait_rwlock_lock_read(struct plait_rwlock *lock, int64_t deadline_ns)
 {
-        return PL_LIKELY(take_read(lock)) ? 0 : lock_slowly(lock, deadline_ns, false);
+        return lock_for(lock, deadline_ns, false);
 }
 
 int plait_rwlock_lock_write(struct plait_rwlock *lock, int64_t deadline_ns)
 {
-        return PL_LIKELY(take_write(lock)) ? 0 : lock_slowly(lock, deadline_ns, true);
+        return lock_for(lock, deadline_ns, true);
+}
+
+static int try_for(struct plait_rwlock *lock, bool write)
+{
+        struct pl_wait *flow = pl_sched_flow();
+
+        if (!take(lock, flow, write))
+                return -EBUSY;
+        note_taken(lock, flow, write, 0);
+        return 0;
 }
 
 int plait_rwlock_trylock_read(struct plait_rwlock *lock)
 {
-        return take_read(lock) ? 0 : -EBUSY;
+        return try_for(lock, false);
 }
 
 int plait_rwlock_trylock_write(struct plait_rwlock *lock)
 {
-        return take_write(lock) ? 0 : -EBUSY;
+        return try_for(lock, true);
 }
 
 /* --- passing it on --- */
@@ -292,7 +353,7 @@ static bool admit_writer(struct plait_rwlock *lock, struct queues *queues) PL_NO
 
         if (!node)
                 return false;
-        publish(lock, queues, WRITER);
+        publish(lock, queues, (uintptr_t)node->wait | WRITER);
         unlock_queues(lock);
         pl_sched_wake_ready(node->wait);
         return true;
@@ -306,8 +367,8 @@ static bool pass_on(struct plait_rwlock *lock, uint64_t held) PL_NO_LOCK_CHECK
 {
         struct queues queues = unpack(lock);
 
-        if (held == WRITER ? admit_readers(lock, &queues, 0) || admit_writer(lock, &queues)
-                           : admit_writer(lock, &queues) || admit_readers(lock, &queues, 0))
+        if (held & WRITER ? admit_readers(lock, &queues, 0) || admit_writer(lock, &queues)
+                          : admit_writer(lock, &queues) || admit_readers(lock, &queues, 0))
                 return true;
         publish(lock, &queues, held);
         unlock_queues(lock);
@@ -326,13 +387,15 @@ static bool lock_if_waiters(struct plait_rwlock *lock) PL_NO_LOCK_CHECK
 
 void plait_rwlock_unlock_read(struct plait_rwlock *lock) PL_NO_LOCK_CHECK
 {
-        for (;;) {
-                uint64_t state = load(lock);
+        uint64_t state = load(lock);
 
-                if (PL_UNLIKELY(state & WRITER || !(state & HELD)))
-                        pl_panic("rwlock %p was unlocked after reading, but nobody holds it for reading: unlock once "
-                                 "for each successful lock, in the way it was locked",
-                                 (void *)lock);
+        if (PL_UNLIKELY(state & WRITER || !(state & HELD)))
+                pl_panic("rwlock %p was unlocked after reading, but nobody holds it for reading: unlock once for each "
+                         "successful lock, in the way it was locked",
+                         (void *)lock);
+        note_left(lock, pl_sched_flow(), false);
+        for (;;) {
+                state = load(lock);
                 if (PL_LIKELY(!(state & WAITERS))) {
                         if (change(lock, state, state - READER, __ATOMIC_ACQ_REL))
                                 return;
@@ -350,24 +413,43 @@ void plait_rwlock_unlock_read(struct plait_rwlock *lock) PL_NO_LOCK_CHECK
         }
 }
 
-static void check_writer(const struct plait_rwlock *lock, uint64_t state, const char *what)
+static PL_COLD PL_NORETURN void not_the_writer(const struct plait_rwlock *lock, uint64_t state, const char *what)
 {
-        if (PL_UNLIKELY(!(state & WRITER)))
+        char name[PL_FLOW_NAME_BYTES];
+
+        if (!(state & WRITER))
                 pl_panic("rwlock %p was %s, but nobody holds it for writing: unlock once for each successful lock, in "
                          "the way it was locked",
                          (const void *)lock, what);
+        pl_sched_flow_name((struct pl_wait *)(uintptr_t)(state & PL_SCHED_FLOW_BITS), name, sizeof name);
+        pl_panic("rwlock %p was %s by another than who holds it for writing, %s: the task or thread that locks it is "
+                 "to unlock it",
+                 (const void *)lock, what, name);
+}
+
+/* The caller, who must be the writer. */
+static struct pl_wait *writer(const struct plait_rwlock *lock, const char *what)
+{
+        struct pl_wait *flow = pl_sched_flow();
+        const uint64_t state = load(lock);
+
+        if (PL_UNLIKELY((state & HELD) != ((uintptr_t)flow | WRITER)))
+                not_the_writer(lock, state, what);
+        return flow;
 }
 
 void plait_rwlock_unlock_write(struct plait_rwlock *lock)
 {
+        struct pl_wait *flow = writer(lock, "unlocked after writing");
+
+        note_left(lock, flow, true);
         for (;;) {
                 const uint64_t state = load(lock);
 
-                check_writer(lock, state, "unlocked after writing");
                 if (PL_LIKELY(!(state & WAITERS))) {
                         if (change(lock, state, state & ~HELD, __ATOMIC_RELEASE))
                                 return;
-                } else if (lock_if_waiters(lock) && pass_on(lock, WRITER)) {
+                } else if (lock_if_waiters(lock) && pass_on(lock, state & HELD)) {
                         return;
                 }
         }
@@ -375,10 +457,13 @@ void plait_rwlock_unlock_write(struct plait_rwlock *lock)
 
 void plait_rwlock_downgrade(struct plait_rwlock *lock) PL_NO_LOCK_CHECK
 {
+        struct pl_wait *flow = writer(lock, "downgraded");
+
+        note_left(lock, flow, true);
+        note_taken(lock, flow, false, 0);
         for (;;) {
                 const uint64_t state = load(lock);
 
-                check_writer(lock, state, "downgraded");
                 if (!(state & WAITERS)) {
                         if (change(lock, state, (state & ~HELD) | READER, __ATOMIC_RELEASE))
                                 return;

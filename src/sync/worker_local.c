@@ -126,6 +126,12 @@ static int make(const struct plait_worker_local *local, void **ret_value)
         return 0;
 }
 
+/* Where the caller runs. A spare worker, which stands in for one that is held up, has no place of its own. */
+static unsigned own_place(const struct values *values)
+{
+        return pl_sched_worker_index() % values->n;
+}
+
 struct sharing {
         const struct plait_worker_local *local;
         struct place *place;
@@ -145,7 +151,7 @@ int plait_worker_local_get(struct plait_worker_local *local, void **ret_value)
 
         if (r < 0)
                 return r;
-        struct place *place = &values->places[pl_sched_worker_index()];
+        struct place *place = &values->places[own_place(values)];
         struct sharing sharing = {.local = local, .place = place};
         r = plait_once(&place->once, make_shared, &sharing, PLAIT_NEVER);
         if (r == 0)
@@ -168,7 +174,7 @@ static struct idle *take_idle(struct place *place)
 /* An idle value, this worker's first; NULL: all are in use. */
 static struct idle *find_idle(struct values *values)
 {
-        const unsigned own = pl_sched_worker_index();
+        const unsigned own = own_place(values);
 
         for (unsigned i = 0; i < values->n; i++) {
                 struct idle *idle = take_idle(&values->places[(own + i) % values->n]);
@@ -210,7 +216,7 @@ void plait_worker_local_give_back(struct plait_worker_lease *lease)
         if (!pl_sched_in_task())
                 pl_panic("a worker's value was given back by what is no task: give it back in a task of the run");
         *lease = (struct plait_worker_lease){0};
-        struct place *place = &values->places[pl_sched_worker_index()];
+        struct place *place = &values->places[own_place(values)];
 
         pl_sync_spin_lock(&place->lock);
         entry->next = place->idle;

@@ -2,6 +2,7 @@
 #include <plait/plait.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 
 #include "api/alone.h"
 
@@ -371,4 +372,103 @@ TEST(rwlock_downgrade_of_a_reader_is_named, .signal = SIGABRT, .stderr_match = "
 {
         CHECK_OK(plait_rwlock_lock_read(&misused, 0));
         plait_rwlock_downgrade(&misused);
+}
+
+static int unlock_for_writing(void *lock)
+{
+        plait_rwlock_unlock_write(lock);
+        return 0;
+}
+
+static int unlock_in_another(void *arg)
+{
+        struct plait_scope scope = PLAIT_SCOPE_INIT;
+
+        (void)arg;
+        CHECK_OK(plait_task_set_name("author"));
+        CHECK_OK(plait_rwlock_lock_write(&misused, PLAIT_NEVER));
+        CHECK_OK(plait_scope_go(&scope, unlock_for_writing, &misused));
+        return plait_scope_join(&scope);
+}
+
+TEST(rwlock_unlock_by_another_names_the_writer, .signal = SIGABRT,
+     .stderr_match = "by another than who holds it for writing, task 'author'")
+{
+        plait_run(unlock_in_another, NULL, NULL);
+}
+
+/* --- the order of locks (test_lock_order.c has what concerns mutexes) --- */
+
+static void strict(void (*body)(void))
+{
+        CHECK_SYS(setenv("PLAIT_LOCKORDER", "abort", 1));
+        in_task(body);
+}
+
+static struct plait_rwlock table;
+static struct plait_mutex mutex;
+
+static int mutex_in_table(void *write)
+{
+        CHECK_INT(write ? plait_rwlock_lock_write(&table, PLAIT_NEVER) : plait_rwlock_lock_read(&table, PLAIT_NEVER),
+                  ==, 0);
+        CHECK_INT(plait_mutex_lock(&mutex, PLAIT_NEVER), ==, 0);
+        plait_mutex_unlock(&mutex);
+        if (write)
+                plait_rwlock_unlock_write(&table);
+        else
+                plait_rwlock_unlock_read(&table);
+        return 0;
+}
+
+static int table_in_mutex(void *write)
+{
+        CHECK_INT(plait_mutex_lock(&mutex, PLAIT_NEVER), ==, 0);
+        CHECK_INT(write ? plait_rwlock_lock_write(&table, PLAIT_NEVER) : plait_rwlock_lock_read(&table, PLAIT_NEVER),
+                  ==, 0);
+        if (write)
+                plait_rwlock_unlock_write(&table);
+        else
+                plait_rwlock_unlock_read(&table);
+        plait_mutex_unlock(&mutex);
+        return 0;
+}
+
+/* One after the other, in tasks of their own. */
+static void in_turn(int (*fn)(void *), void *arg)
+{
+        struct plait_scope scope = PLAIT_SCOPE_INIT;
+
+        CHECK_OK(plait_scope_go(&scope, fn, arg));
+        CHECK_OK(plait_scope_join(&scope));
+}
+
+TEST(rwlock_order_that_can_deadlock_is_reported, .run = strict, .signal = SIGABRT, .stderr_match = "taken in a circle")
+{
+        in_turn(mutex_in_table, &table);
+        in_turn(table_in_mutex, &table);
+}
+
+TEST(rwlock_order_of_a_reader_that_can_deadlock_is_reported, .run = strict, .signal = SIGABRT,
+     .stderr_match = "taken in a circle")
+{
+        in_turn(mutex_in_table, NULL);
+        in_turn(table_in_mutex, &table);
+}
+
+/* What has been unlocked is not held any more, in whatever way it was held at last. */
+TEST(rwlock_that_was_unlocked_is_in_no_order, .run = strict)
+{
+        for (int i = 0; i < 3; i++) {
+                in_turn(mutex_in_table, &table);
+                CHECK_INT(plait_rwlock_lock_write(&table, PLAIT_NEVER), ==, 0);
+                plait_rwlock_downgrade(&table);
+                plait_rwlock_unlock_read(&table);
+                CHECK_INT(plait_mutex_lock(&mutex, PLAIT_NEVER), ==, 0);
+                plait_mutex_unlock(&mutex);
+                CHECK_INT(plait_mutex_lock(&mutex, PLAIT_NEVER), ==, 0);
+                CHECK_INT(plait_rwlock_trylock_read(&table), ==, 0); /* trying cannot deadlock */
+                plait_rwlock_unlock_read(&table);
+                plait_mutex_unlock(&mutex);
+        }
 }
