@@ -18,6 +18,7 @@ struct command {
 };
 
 int fetch_main(int argc, char **argv);
+int net_main(int argc, char **argv);
 int demo_main(int argc, char **argv);
 
 #endif

@@ -11,6 +11,7 @@
 
 static const struct command commands[] = {
         {"fetch", "download URLs, all at once", fetch_main},
+        {"net", "say what is wrong with the network, in one verdict", net_main},
         {"demo", "show what tasks are good for, on a small site of its own", demo_main},
 };
 
@@ -43,6 +44,7 @@ static void show_help(FILE *to)
               "Examples:\n"
               "  plait fetch -o pages https://example.org/ https://example.net/\n"
               "  plait fetch -i urls.txt -o pages --resume\n"
+              "  plait net https://example.org/\n"
               "  plait demo\n",
               to);
 }

@@ -5,12 +5,12 @@ _plait() {
     COMPREPLY=()
 
     if [ "$COMP_CWORD" -eq 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W 'fetch demo help --help --version' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'fetch demo net help --help --version' -- "$cur")
         return
     fi
     case $command in
     help)
-        [ "$COMP_CWORD" -eq 2 ] && mapfile -t COMPREPLY < <(compgen -W 'fetch demo' -- "$cur")
+        [ "$COMP_CWORD" -eq 2 ] && mapfile -t COMPREPLY < <(compgen -W 'fetch demo net' -- "$cur")
         return
         ;;
     fetch)
@@ -35,6 +35,18 @@ _plait() {
             --http2 --raw --accept-unmarked-end --json --quiet --help --usage --version'
         ;;
     demo) options='--json --help --usage --version' ;;
+    net)
+        case $prev in
+        --cacert)
+            compopt -o filenames
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            return
+            ;;
+        -x | --proxy | --ntp | --portal-url | --portal-expect) return ;;
+        esac
+        options='--self --ipv4 --ipv6 --load --links --arp --dns --path --proxy --cacert --ntp --portal-url
+            --portal-expect --watch --verbose --plain --json --help --usage --version'
+        ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 }

@@ -25,8 +25,8 @@ struct net_host {
         int64_t read_ns;     /* how long it took */
 };
 
+/* Returns 0, or the -errno of netlink; the rest is read in any case. It takes a few milliseconds and does not wait. */
 int net_host_read(struct net_host *host);
-void net_host_done(struct net_host *host);
 
 const struct net_link *net_host_link(const struct net_host *host, uint32_t index);
 

@@ -23,6 +23,7 @@ struct net_link {
         bool no_arp, point_to_point, ethernet;
         uint8_t mac[6];
         uint32_t mtu;
+        uint32_t master;   /* the bridge or bond that it is part of; 0: none */
         uint8_t operstate; /* IF_OPER_... */
 };
 
@@ -55,6 +56,7 @@ struct net_route {
         uint32_t table, metric;
         uint32_t link;         /* 0: none */
         struct net_ip gateway; /* family 0: on link */
+        struct net_ip source;  /* family 0: not told */
         bool on_link;          /* RTNH_F_ONLINK: the gateway need not be in a network of the link's */
         bool link_down;        /* RTNH_F_LINKDOWN */
         uint32_t mtu;          /* RTAX_MTU; 0: the link's */

@@ -19,13 +19,12 @@ enum net_view {
 struct net_options {
         const char *target; /* NULL: the machine itself */
         enum net_view view;
-        bool load, watch, verbose, plain, json, ipv4_only, ipv6_only;
+        bool self, load, watch, verbose, plain, json, ipv4_only, ipv6_only;
         int64_t interval_ns;       /* of --watch */
-        int64_t timeout_ns;        /* 0: the default */
         const char *ca_file;       /* trusted in place of the system's; NULL: the system's */
         const char *proxy;         /* NULL: as the environment says; "": none */
         const char *portal_url;    /* a page of the user's own that tells a portal; NULL: none */
-        const char *portal_expect; /* a text that its body has */
+        const char *portal_expect; /* a text that its body has; NULL: it answers 204 */
         const char *ntp;           /* an SNTP server to ask; NULL: those that leases name */
 };
 

@@ -1,9 +1,28 @@
 /*
- * All probes, and what each file of them offers to the table in probes.c.
+ * What each file of probes offers to the table in probes.c. What they find is told in plait-net(1), by the names of the
+ * facts.
  */
 #ifndef NET_PROBES_H
 #define NET_PROBES_H
 
 #include "net/probe.h"
+
+int net_link_probe(struct net_run *run);
+int net_address_probe(struct net_run *run);
+int net_duplicate_probe(struct net_run *run);
+int net_route_probe(struct net_run *run);
+int net_route_target_probe(struct net_run *run);
+int net_gateway_probe(struct net_run *run);
+int net_neighbour_target_probe(struct net_run *run);
+int net_neighbour_table_probe(struct net_run *run);
+int net_dhcp_probe(struct net_run *run);
+int net_dns_probe(struct net_run *run);
+int net_proxy_probe(struct net_run *run);
+
+bool net_route_target_wanted(const struct net_run *run, const struct net_fact *facts, size_t count);
+bool net_neighbour_target_wanted(const struct net_run *run, const struct net_fact *facts, size_t count);
+bool net_neighbour_table_wanted(const struct net_run *run, const struct net_fact *facts, size_t count);
+bool net_dhcp_wanted(const struct net_run *run, const struct net_fact *facts, size_t count);
+bool net_proxy_wanted(const struct net_run *run, const struct net_fact *facts, size_t count);
 
 #endif

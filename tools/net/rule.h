@@ -13,13 +13,16 @@
 
 #define NET_FINDINGS_MAX 48
 #define NET_EVIDENCE_MAX 6
-#define NET_SUMMARY_BYTES 480
+#define NET_SUMMARY_BYTES 800
+
+#define NET_ABOUT_BYTES 520
 
 /* A fault that the facts prove. */
 struct net_finding {
         enum net_code code;
+        bool degraded;                     /* the target can be reached in spite of it */
         sa_family_t family;                /* of the addresses that it is about; 0: all */
-        char about[NET_SUBJECT_BYTES];     /* for %s */
+        char about[NET_ABOUT_BYTES];       /* for %s */
         struct net_ip from;                /* for %f */
         int64_t number;                    /* for %n */
         size_t evidence[NET_EVIDENCE_MAX]; /* indices of facts */
@@ -44,8 +47,8 @@ struct net_verdict {
 
 void net_judge(const struct net_case *facts, struct net_verdict *ret);
 
-/* The sentence of a finding. Returns *buffer*. */
-const char *net_finding_summary(const struct net_finding *finding, const struct net_target *target, char *buffer,
-                                size_t size);
+/* Fills in the summary or the advice of a verdict. Returns *buffer*. */
+const char *net_finding_text(const char *template, const struct net_finding *finding, const struct net_target *target,
+                             char *buffer, size_t size);
 
 #endif

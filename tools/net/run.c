@@ -3,9 +3,44 @@
  */
 #include "net/run.h"
 
+#include <linux/if_packet.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <plait/time.h>
+
+#define RULES_NS 50000000LL /* what is left for the last facts to be judged and shown */
+
+static bool may_use_packets(void)
+{
+        int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+        if (fd >= 0)
+                close(fd);
+        return fd >= 0;
+}
+
+int net_run_init(struct net_run *run, const struct net_options *options, const struct net_target *target)
+{
+        struct net_proxy_settings settings = net_proxy_environment(options->proxy);
+
+        memset(run, 0, sizeof *run);
+        run->options = options;
+        run->target = *target;
+        run->begin_ns = plait_now_ns();
+        run->deadline_ns = run->begin_ns + NET_SOFT_NS - RULES_NS;
+        run->confirm_deadline_ns = run->begin_ns + (options->load ? NET_LOAD_NS : NET_HARD_NS) - RULES_NS;
+        run->raw = may_use_packets();
+        net_proxy_choose(&settings, target, &run->proxy);
+        net_host_read(&run->host);
+        return net_board_init(&run->board);
+}
+
+void net_run_done(struct net_run *run)
+{
+        net_board_done(&run->board);
+}
 
 void net_post(struct net_run *run, const struct net_fact *fact)
 {

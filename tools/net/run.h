@@ -24,6 +24,7 @@
 
 #define NET_SOFT_NS 2000000000LL /* the verdict is there by then, */
 #define NET_HARD_NS 4500000000LL /* unless evidence that takes longer is on its way: DHCP, the kernel's ARP */
+#define NET_LOAD_NS 10000000000LL
 
 struct net_run {
         const struct net_options *options;
@@ -32,9 +33,10 @@ struct net_run {
         struct net_proxy proxy; /* that the target is reached through; not set: directly */
         struct net_board board;
         int64_t begin_ns;
-        int64_t deadline_ns; /* probes end by then: begin + NET_SOFT_NS, less a little for the rules. Confirmations have
-                                until begin + NET_HARD_NS, and the wait of all waits is in the scope they run in. */
-        bool raw;            /* raw and packet sockets are allowed (CAP_NET_RAW) */
+        int64_t deadline_ns;         /* probes end by then: begin + NET_SOFT_NS, less a little for the rules */
+        int64_t confirm_deadline_ns; /* those with NET_CONFIRM by then: begin + NET_HARD_NS, or NET_LOAD_NS for --load
+                                      */
+        bool raw;                    /* raw and packet sockets are allowed (CAP_NET_RAW) */
 
         struct plait_event resolved; /* the addresses are known, or it is known that there are none */
         struct net_ip addresses[NET_ADDRESSES_MAX];
@@ -53,6 +55,10 @@ void net_post(struct net_run *run, const struct net_fact *fact);
  * none or no server told; or -ECANCELED, -ETIMEDOUT. May suspend.
  */
 int net_run_addresses(struct net_run *run);
+
+/* Prepares a diagnosis: parses nothing and asks nobody but the kernel. Returns 0 or -ENOMEM. */
+int net_run_init(struct net_run *run, const struct net_options *options, const struct net_target *target);
+void net_run_done(struct net_run *run);
 
 /* Sets them; the resolving probe calls it once. */
 void net_run_set_addresses(struct net_run *run, const struct net_ip *addresses, size_t count);

@@ -49,12 +49,12 @@ static const struct net_verdict_info table[NET_CODES] = {
         [NET_V_BLACKHOLE_ROUTE] = {"blackhole-route", NET_ROUTE, false, 0,
                                    "this machine's routing table throws away what is for %s",
                                    "Remove the blackhole route (ip route), or find out who added it."},
-        [NET_V_BAD_GATEWAY] = {"bad-gateway", NET_ROUTE, false, 0,
+        [NET_V_BAD_GATEWAY] = {"bad-gateway", NET_ROUTE, false, WAIT(ADDRESS) | WAIT(NEIGHBOUR),
                                "the gateway %f is in no network that this machine is in",
                                "Correct the gateway, or the address and prefix length of the interface."},
 
         /* neighbour */
-        [NET_V_GATEWAY_NO_ARP] = {"gateway-no-arp", NET_NEIGHBOUR, false, 0,
+        [NET_V_GATEWAY_NO_ARP] = {"gateway-no-arp", NET_NEIGHBOUR, false, WAIT(ADDRESS),
                                   "the gateway %f does not answer: it is off, or not on this network",
                                   "Check the gateway, the VLAN of this port, and that the gateway's address is right."},
         [NET_V_TARGET_NO_ARP] = {"target-no-arp", NET_NEIGHBOUR, false, 0,
