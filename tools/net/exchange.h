@@ -31,6 +31,9 @@ struct net_http_request {
 
 enum { NET_HTTP_PADDING_MAX = 4096, NET_HTTP_BODY_START = 4096, NET_HTTP_BODY_ENOUGH = 256 << 10 };
 
+/* For sockets that a body is read from: what is under way is not to fill a slow line. */
+enum { NET_HTTP_RECEIVE_BYTES = 16 << 10 };
+
 struct net_http_reply {
         enum net_http_end end;
         struct net_http1_head head; /* status 0: there was none */

@@ -1,6 +1,7 @@
 /*
  * The path MTU by echo requests with IP_PMTUDISC_PROBE: "do not fragment" is set, and what the kernel believes of the
- * path is not asked. Two packets per size, then the two sizes at the edge again, so that loss is not taken for a limit.
+ * path is not asked. Mostly a packet of 1500 bytes tells all there is. Where it vanishes, the whole ladder is sent, two
+ * packets per size, then the two sizes at the edge again, so that loss is not taken for a limit.
  */
 #include "net/ladder.h"
 
@@ -10,7 +11,8 @@
 #include <plait/scope.h>
 #include <plait/time.h>
 
-enum { ROUNDS = 2, EDGE_PACKETS = 3, FIRST_MS = 200, WAIT_MS = 300 };
+enum { ROUNDS = 2, EDGE_PACKETS = 3, WAIT_MS = 200, RTT_GUESS_MS = 150 };
+enum { SURE = 1200, ETHERNET = 1500, JUMBO = 9000 };
 
 /*
  * What interfaces and tunnels leave: IPv6's least, PPTP and L2TP, WireGuard (1420), GRE (1476), PPPoE (1492), Ethernet,
@@ -26,7 +28,8 @@ struct climb {
         bool seen[NET_PING_NUMBERS];
         uint16_t packets;
         size_t outstanding;
-        int64_t last_ns; /* when something came */
+        int64_t sent_ns, last_ns; /* when the round began, and when something came last */
+        int64_t rtt_ns;           /* the longest, before the first one a guess */
 };
 
 static void send_rung(struct climb *climb, size_t index)
@@ -63,6 +66,8 @@ static void take(struct climb *climb)
                 climb->seen[pong.number] = true;
                 climb->outstanding--;
                 climb->last_ns = plait_now_ns();
+                if (climb->last_ns - climb->sent_ns > climb->rtt_ns)
+                        climb->rtt_ns = climb->last_ns - climb->sent_ns;
                 if (pong.is_reply) {
                         rung->answered++;
                 } else if (too_big) {
@@ -76,11 +81,11 @@ static void take(struct climb *climb)
 }
 
 /* Until all is answered, or nothing comes any more. */
-static int collect(struct climb *climb, int64_t begin_ns, int64_t deadline_ns)
+static int collect(struct climb *climb, int64_t deadline_ns)
 {
-        climb->last_ns = begin_ns + FIRST_MS * 1000000LL;
+        climb->sent_ns = climb->last_ns = plait_now_ns();
         while (climb->outstanding > 0) {
-                int64_t until_ns = climb->last_ns + WAIT_MS * 1000000LL;
+                int64_t until_ns = climb->last_ns + WAIT_MS * 1000000LL + 2 * climb->rtt_ns;
 
                 if (until_ns > deadline_ns)
                         until_ns = deadline_ns;
@@ -141,21 +146,28 @@ void net_ladder_judge(struct net_ladder *ladder)
                 ladder->mtu = ladder->largest;
 }
 
-static int climb_all(struct climb *climb, int64_t deadline_ns)
+/* Whether something is left to be asked after the largest sizes and one that passes nearly everywhere. */
+static bool is_settled(const struct net_ladder *ladder)
+{
+        const struct net_rung *ethernet = &ladder->rungs[index_of(ladder, ETHERNET)];
+
+        return ladder->end == NET_LADDER_ANNOUNCED || ethernet->answered > 0 || ladder->largest == 0;
+}
+
+/* The whole ladder, and then the sizes at its edge again. */
+static int find_edge(struct climb *climb, int64_t deadline_ns)
 {
         struct net_ladder *ladder = climb->ladder;
-        int64_t begin_ns = plait_now_ns();
 
         for (int round = 0; round < ROUNDS; round++)
                 for (size_t i = 0; i < ladder->rung_count; i++) /* down the second time: a full queue drops the last */
                         send_rung(climb, round % 2 ? ladder->rung_count - 1 - i : i);
 
-        int r = collect(climb, begin_ns, deadline_ns);
+        int r = collect(climb, deadline_ns);
 
         net_ladder_judge(ladder);
         if (r < 0 || ladder->end != NET_LADDER_SWALLOWED)
                 return r;
-        begin_ns = plait_now_ns();
 
         size_t passed = index_of(ladder, ladder->largest);
         size_t lost = index_of(ladder, ladder->smallest_lost);
@@ -165,7 +177,7 @@ static int climb_all(struct climb *climb, int64_t deadline_ns)
                 send_rung(climb, passed);
                 send_rung(climb, lost);
         }
-        r = collect(climb, begin_ns, deadline_ns);
+        r = collect(climb, deadline_ns);
         net_ladder_judge(ladder);
         /* Not even what passed before came through, or what was lost does now: it is not the size. */
         if (ladder->rungs[passed].answered == answered || ladder->rungs[lost].answered > 0)
@@ -173,10 +185,24 @@ static int climb_all(struct climb *climb, int64_t deadline_ns)
         return r;
 }
 
+static int climb_all(struct climb *climb, int64_t deadline_ns)
+{
+        struct net_ladder *ladder = climb->ladder;
+
+        send_rung(climb, index_of(ladder, SURE));
+        send_rung(climb, index_of(ladder, ETHERNET));
+        send_rung(climb, index_of(ladder, JUMBO));
+
+        int r = collect(climb, deadline_ns);
+
+        net_ladder_judge(ladder);
+        return r < 0 || is_settled(ladder) ? r : find_edge(climb, deadline_ns);
+}
+
 int net_ladder_climb(const struct net_ip *target, int64_t deadline_ns, struct net_ladder *ret)
 {
         struct net_ladder ladder = {.end = NET_LADDER_UNKNOWN};
-        struct climb climb = {.ladder = &ladder};
+        struct climb climb = {.ladder = &ladder, .rtt_ns = RTT_GUESS_MS * 1000000LL};
         int r = net_ping_open(&climb.pinger, target, NET_PING_MAY_ICMP);
 
         if (r < 0)

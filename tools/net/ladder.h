@@ -1,5 +1,5 @@
 /*
- * The path MTU: packets of many sizes that must not be cut, all at once, and which of them are answered.
+ * The path MTU: packets of several sizes that must not be cut, and which of them are answered.
  */
 #ifndef NET_LADDER_H
 #define NET_LADDER_H

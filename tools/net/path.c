@@ -29,9 +29,10 @@ struct trace {
         int tcp[TCP_HOPS]; /* sockets of TTL *tcp_first* and on; -1: none, or done */
         size_t tcp_first;
         int64_t tcp_sent_ns;
-        size_t target_at;   /* the lowest TTL that reached the target; 0: none */
-        size_t last;        /* the highest TTL from which anything came */
-        int64_t decided_ns; /* when the target or an error was there; 0: not yet */
+        size_t target_at;     /* the lowest TTL that reached the target; 0: none */
+        size_t last;          /* the highest TTL from which anything came */
+        size_t complained_at; /* the lowest TTL for which somebody said something else than that it ran out; 0: none */
+        int64_t decided_ns;   /* when the target or an error was there; 0: not yet */
         bool second_stage;
 };
 
@@ -71,7 +72,11 @@ static void note_error(struct trace *trace, size_t ttl, const struct net_icmp_er
                 return;
         }
         note_hop(trace, ttl, &error->offender, rtt_ns);
-        if (meaning == NET_ICMP_TTL_EXCEEDED || meaning == NET_ICMP_TOO_BIG || trace->path->complained)
+        if (meaning == NET_ICMP_TTL_EXCEEDED || meaning == NET_ICMP_TOO_BIG)
+                return;
+        if (trace->complained_at == 0 || ttl < trace->complained_at)
+                trace->complained_at = ttl;
+        if (trace->path->complained)
                 return;
         trace->path->complained = true;
         trace->path->error = *error;
@@ -171,11 +176,19 @@ static void start_second_stage(struct trace *trace)
                 connect_with_ttl(trace, i);
 }
 
+/* How many hops count: those behind are answers to packets that had hops to spare. */
+static size_t end_of(const struct trace *trace)
+{
+        if (trace->target_at)
+                return trace->target_at;
+        return trace->complained_at ? trace->complained_at : trace->last;
+}
+
 static bool is_complete(const struct trace *trace)
 {
         struct net_ip loop;
         size_t known = 0;
-        size_t wanted = trace->target_at ? trace->target_at : trace->last;
+        size_t wanted = end_of(trace);
 
         if (net_path_loops(trace->path, &loop))
                 return true;
@@ -269,7 +282,7 @@ int net_path_trace(const struct net_ip *target, uint16_t port, int64_t deadline_
         close_all(&trace);
         if (r < 0)
                 return r;
-        path.hop_count = trace.target_at ? trace.target_at : trace.last;
+        path.hop_count = end_of(&trace);
         *ret = path;
         return 0;
 }

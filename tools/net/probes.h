@@ -25,4 +25,20 @@ bool net_neighbour_table_wanted(const struct net_run *run, const struct net_fact
 bool net_dhcp_wanted(const struct net_run *run, const struct net_fact *facts, size_t count);
 bool net_proxy_wanted(const struct net_run *run, const struct net_fact *facts, size_t count);
 
+int net_echo_probe(struct net_run *run);
+int net_path_probe(struct net_run *run);
+int net_alive_probe(struct net_run *run);
+int net_tcp_probe(struct net_run *run);
+int net_mtu_probe(struct net_run *run);
+int net_quality_probe(struct net_run *run);
+int net_load_probe(struct net_run *run);
+int net_tls_probe(struct net_run *run);
+int net_http_probe(struct net_run *run);
+int net_portal_probe(struct net_run *run);
+
+bool net_load_wanted(const struct net_run *run, const struct net_fact *facts, size_t count);
+bool net_tls_wanted(const struct net_run *run, const struct net_fact *facts, size_t count);
+bool net_http_wanted(const struct net_run *run, const struct net_fact *facts, size_t count);
+bool net_portal_wanted(const struct net_run *run, const struct net_fact *facts, size_t count);
+
 #endif

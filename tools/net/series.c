@@ -27,32 +27,38 @@ struct marks {
         int64_t rtt_ns[NET_SERIES_MAX];  /* -1: none */
 };
 
-static void take_pongs(struct net_pinger *pinger, struct marks *marks, unsigned count, unsigned *answered)
+struct listener {
+        struct net_pinger *pinger;
+        struct marks *marks;
+        unsigned count, answered;
+};
+
+static void take_pongs(struct listener *listener)
 {
+        struct marks *marks = listener->marks;
         struct net_pong pong;
 
-        while (net_ping_take(pinger, &pong) == 0) {
-                if (!pong.is_reply || pong.number >= count || marks->sent_ns[pong.number] == 0 ||
+        while (net_ping_take(listener->pinger, &pong) == 0) {
+                if (!pong.is_reply || pong.number >= listener->count || marks->sent_ns[pong.number] == 0 ||
                     marks->rtt_ns[pong.number] >= 0)
                         continue;
 
                 int64_t rtt_ns = pong.realtime_ns - marks->sent_ns[pong.number];
 
                 marks->rtt_ns[pong.number] = rtt_ns > 0 ? rtt_ns : 0;
-                (*answered)++;
+                listener->answered++;
         }
 }
 
-/* Until *until_ns*, or until all *wanted* are answered. */
-static int listen_until(struct net_pinger *pinger, struct marks *marks, unsigned count, unsigned *answered,
-                        unsigned wanted, int64_t until_ns)
+/* Take answers until *until_ns*, or until all *wanted* are there. */
+static int listen_until(struct listener *listener, unsigned wanted, int64_t until_ns)
 {
         for (;;) {
-                take_pongs(pinger, marks, count, answered);
-                if (*answered >= wanted)
+                take_pongs(listener);
+                if (listener->answered >= wanted)
                         return 0;
 
-                int r = net_ping_wait(pinger, until_ns);
+                int r = net_ping_wait(listener->pinger, until_ns);
 
                 if (r == -ETIMEDOUT && plait_now_ns() >= until_ns)
                         return 0;
@@ -61,26 +67,43 @@ static int listen_until(struct net_pinger *pinger, struct marks *marks, unsigned
         }
 }
 
+/* As long as answers come, even late ones. */
+static int listen_to_the_last(struct listener *listener, unsigned sent, const struct net_series_opts *opts)
+{
+        unsigned before;
+        int r;
+
+        do {
+                int64_t until_ns = plait_now_ns() + opts->wait_ns;
+                bool is_last = opts->deadline_ns != 0 && until_ns > opts->deadline_ns;
+
+                before = listener->answered;
+                r = listen_until(listener, is_last ? sent : before + 1, is_last ? opts->deadline_ns : until_ns);
+                if (is_last)
+                        return r;
+        } while (r == 0 && listener->answered > before && listener->answered < sent);
+        return r;
+}
+
 static int run_icmp(struct net_pinger *pinger, const struct net_series_opts *opts, struct marks *marks)
 {
+        struct listener listener = {.pinger = pinger, .marks = marks, .count = opts->count};
         int64_t begin_ns = plait_now_ns();
-        unsigned answered = 0;
         unsigned sent = 0;
-        int r = 0;
 
-        for (unsigned i = 0; i < opts->count && r == 0; i++) {
-                r = listen_until(pinger, marks, opts->count, &answered, UINT32_MAX, begin_ns + opts->interval_ns * i);
-                if (answered == 0 && sent > opts->count / 4) {
-                        r = listen_until(pinger, marks, opts->count, &answered, 1, plait_now_ns() + opts->interval_ns);
-                        if (answered == 0)
+        for (unsigned i = 0; i < opts->count; i++) {
+                int r = listen_until(&listener, UINT32_MAX, begin_ns + opts->interval_ns * i);
+
+                if (r < 0)
+                        return r;
+                if (listener.answered == 0 && sent > opts->count / 4) {
+                        r = listen_until(&listener, 1, plait_now_ns() + opts->wait_ns / 2);
+                        if (r < 0 || listener.answered == 0)
                                 return r;
                 }
-                if (r == 0 && net_ping_send(pinger, (uint16_t)i, PAYLOAD, 0, &marks->sent_ns[i]) == 0)
-                        sent++;
+                sent += net_ping_send(pinger, (uint16_t)i, PAYLOAD, 0, &marks->sent_ns[i]) == 0;
         }
-        if (r == 0)
-                r = listen_until(pinger, marks, opts->count, &answered, sent, plait_now_ns() + opts->wait_ns);
-        return r;
+        return listener.answered < sent ? listen_to_the_last(&listener, sent, opts) : 0;
 }
 
 struct connection {
@@ -181,12 +204,21 @@ static int run_tcp(const struct net_ip *target, uint16_t port, const struct net_
         return r;
 }
 
+/* What was sent after the last one that was answered may still be on its way, on a line that is slow or busy. */
 static void count(const struct marks *marks, const struct net_series_opts *opts, struct net_series *ret)
 {
-        for (unsigned i = 0; i < opts->count; i++) {
-                ret->unsent += marks->sent_ns[i] == 0;
-                ret->sent += marks->sent_ns[i] != 0;
+        unsigned end = 0;
+
+        for (unsigned i = 0; i < opts->count; i++)
                 if (marks->sent_ns[i] != 0 && marks->rtt_ns[i] >= 0)
+                        end = i + 1;
+        for (unsigned i = 0; i < opts->count; i++) {
+                bool was_sent = marks->sent_ns[i] != 0;
+
+                ret->unsent += !was_sent;
+                ret->pending += was_sent && i >= end;
+                ret->sent += was_sent && i < end;
+                if (was_sent && marks->rtt_ns[i] >= 0)
                         ret->rtt_ns[ret->answered++] = marks->rtt_ns[i];
         }
         ret->lost = ret->sent - ret->answered;

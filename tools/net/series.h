@@ -20,12 +20,15 @@ enum net_series_way {
 struct net_series_opts {
         unsigned count;      /* 1 to NET_SERIES_MAX */
         int64_t interval_ns; /* between packets */
-        int64_t wait_ns;     /* for the last answers; for SYNs, each */
+        int64_t wait_ns;     /* without any further answer; for SYNs, each */
+        int64_t deadline_ns; /* what has not come by then is not waited for; 0: none */
 };
 
 struct net_series {
         enum net_series_way way;
-        unsigned sent, answered, lost;  /* lost: sent, and unanswered when *wait_ns* had passed */
+        unsigned sent, answered;        /* sent: up to the last one that was answered */
+        unsigned lost;                  /* not answered, though a later one was */
+        unsigned pending;               /* sent after the last one that was answered */
         unsigned unsent;                /* this machine refused to send; no fault of the path */
         int64_t rtt_ns[NET_SERIES_MAX]; /* of those answered, in the order of sending */
 };
