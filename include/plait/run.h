@@ -9,8 +9,8 @@
  *
  * A task that computes or blocks for `PLAIT_STUCK_MS` (10 by default, 0: never) does not hold up the others: what waits
  * behind it is run by the other workers or, when all are held up, by spare threads. When the variable is set, such a
- * task is named on stderr with its stack (taken by SIGURG). With one worker there are no spare threads, and so never two
- * tasks at a time.
+ * task is named on stderr with its stack (taken by SIGURG). With one worker there are no spare threads, and so never
+ * two tasks at a time.
  *
  * @code{.c}
  * #include <plait/plait.h>
