@@ -23,6 +23,7 @@
  */
 #include "mem/trim.h"
 #include "plait/time.h"
+#include "sched/tie.h"
 #include "sched/worker.h"
 
 enum {
@@ -170,6 +171,8 @@ void pl_sched_park(struct pl_worker *worker)
         if (!work_in_sight(run, worker)) {
                 int64_t until = sleep_until(run, worker, stage);
 
+                if (stage == PL_IDLE_DEEP && atomic_load(&run->n_parked) >= run->n_workers)
+                        until = pl_sched_all_asleep(until);
                 worker->looking = true;
                 run->poller->wait(worker->poller, until);
                 worker->looking = false;

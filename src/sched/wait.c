@@ -4,6 +4,7 @@
 #include "plait/time.h"
 #include "sched/compact.h"
 #include "sched/registry.h"
+#include "sched/tie.h"
 #include "sched/worker.h"
 
 static struct pl_wait *own_wait(void)
@@ -50,6 +51,7 @@ struct pl_wait *pl_sched_wait_begin(enum pl_wait_cause cause, const void *object
         uint32_t word = atomic_load_explicit(&wait->state, memory_order_relaxed) + (1U << PL_WAIT_STATE_BITS);
 
         describe(wait, cause, object);
+        __atomic_store_n(&wait->endless, 0, __ATOMIC_RELAXED);
         date(wait);
         wait->node.wait = wait;
         wait->node.slot = NULL;
@@ -94,6 +96,9 @@ static int result(struct pl_wait *wait)
 /* A thread that is awake sees itself claimed; it may go on only when its waker has done with it. */
 static int finish_thread(struct pl_wait *wait, int64_t deadline_ns)
 {
+        pl_context_here(&pl_registry_thread(wait)->place);
+        if (deadline_ns == PLAIT_NEVER && pl_sched_may_tie(wait->cause))
+                pl_sched_tie(wait);
         for (;;) {
                 uint32_t word = atomic_load_explicit(&wait->state, memory_order_acquire);
                 bool woken = (word & PL_WAIT_STATE_MASK) == PL_WAIT_WOKEN;
@@ -156,6 +161,8 @@ int pl_sched_wait_finish(struct pl_wait *wait, int64_t deadline_ns, unsigned fla
                 if ((deadline_ns <= 0 || deadline_ns <= pl_plat_now_ns()) && resolve(wait, PL_WAIT_TIMED_OUT))
                         return result(wait);
                 set_timer(task, deadline_ns);
+        } else if (pl_sched_may_tie(wait->cause)) {
+                pl_sched_tie(wait);
         }
         pl_sched_suspend(task);
         if (deadline_ns != PLAIT_NEVER)

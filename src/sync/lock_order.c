@@ -57,9 +57,6 @@ static uint64_t *word_of(uintptr_t lock)
 /* 0: none yet. */
 static uint16_t known_node(uintptr_t lock, unsigned level)
 {
-        if (lock & PL_HELD_RWLOCK)
-                return pl_order_find_node(address_of(lock));
-
         uint16_t node = (uint16_t)(__atomic_load_n(word_of(lock), __ATOMIC_RELAXED) >> NODE_SHIFT);
 
         if (node < PL_ORDER_FIRST_LOCK)
@@ -80,7 +77,7 @@ static void mark(uintptr_t lock, uint16_t node)
 }
 
 /*
- * With the lock. A mutex at a known address without the mark is another one than before: memory that was freed and
+ * With the lock. One at a known address without the mark is another one than before: memory that was freed and
  * cleared.
  */
 static uint16_t make_node(uintptr_t lock, unsigned level, uint64_t flow_id) PL_REQUIRES(pl_order_lock)
@@ -89,11 +86,9 @@ static uint16_t make_node(uintptr_t lock, unsigned level, uint64_t flow_id) PL_R
 
         if (node)
                 return node;
-        if (!(lock & PL_HELD_RWLOCK))
-                pl_order_drop_node(address_of(lock));
+        pl_order_drop_node(address_of(lock));
         node = pl_order_node_at(address_of(lock), flow_id);
-        if (!(lock & PL_HELD_RWLOCK))
-                mark(lock, node);
+        mark(lock, node);
         return node;
 }
 

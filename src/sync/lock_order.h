@@ -1,8 +1,7 @@
 /*
  * The lock-order detector: what locks tell it. How it judges is told in order_graph.c.
  *
- * A lock that takes part in it begins with a 64-bit word whose upper 16 bits are the detector's, zero in a new lock
- * (mutexes), or is known by its address only (PL_HELD_RWLOCK).
+ * A lock that takes part in it begins with a 64-bit word whose upper 16 bits are the detector's, zero in a new lock.
  */
 #ifndef PL_SYNC_LOCK_ORDER_H
 #define PL_SYNC_LOCK_ORDER_H

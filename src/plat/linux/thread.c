@@ -1,9 +1,12 @@
 /* Threads of the library's own. */
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -44,25 +47,68 @@ uint32_t pl_plat_thread_id(void)
         return (uint32_t)gettid();
 }
 
+/* Threads of the library's own that have not ended. */
+static _Atomic uint32_t n_own;
+
+struct start {
+        void *(*fn)(void *);
+        void *arg;
+};
+
+static void *begin(void *pointer)
+{
+        struct start start = *(struct start *)pointer;
+
+        free(pointer);
+        void *result = start.fn(start.arg);
+        atomic_fetch_sub_explicit(&n_own, 1, memory_order_relaxed);
+        return result;
+}
+
 int pl_plat_thread_start(struct pl_thread *ret, void *(*fn)(void *), void *arg, size_t stack_bytes, const char *name)
 {
         sigset_t all, old;
         char cut[16];
         pthread_t id;
         int r;
+        struct start *start = malloc(sizeof *start);
 
+        if (!start)
+                return -ENOMEM;
+        *start = (struct start){.fn = fn, .arg = arg};
+        atomic_fetch_add_explicit(&n_own, 1, memory_order_relaxed);
         sigfillset(&all);
         for (size_t i = 0; i < PL_ARRAY_SIZE(synchronous); i++)
                 sigdelset(&all, synchronous[i]);
         pthread_sigmask(SIG_SETMASK, &all, &old); /* the thread inherits it */
-        r = create(&id, fn, arg, stack_bytes);
+        r = create(&id, begin, start, stack_bytes);
         pthread_sigmask(SIG_SETMASK, &old, NULL);
-        if (r < 0)
+        if (r < 0) {
+                atomic_fetch_sub_explicit(&n_own, 1, memory_order_relaxed);
+                free(start);
                 return r;
+        }
         snprintf(cut, sizeof(cut), "%s", name);
         pthread_setname_np(id, cut); /* only for people: no matter if it fails */
         ret->id = id;
         return 0;
+}
+
+bool pl_plat_has_foreign_threads(void)
+{
+        const int saved = errno;
+        DIR *tasks = opendir("/proc/self/task");
+        uint32_t n = 0;
+
+        if (tasks) {
+                const struct dirent *entry;
+
+                while ((entry = readdir(tasks)))
+                        n += entry->d_name[0] != '.';
+                closedir(tasks);
+        }
+        errno = saved;
+        return !tasks || n > 1 + atomic_load_explicit(&n_own, memory_order_relaxed);
 }
 
 void *pl_plat_thread_join(struct pl_thread *thread)
