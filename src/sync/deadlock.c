@@ -8,7 +8,7 @@
  *
  * The search goes from flow to flow, breadth first, by what each waits for:
  *      mutex   its holder, as its word says
- *      rwlock  those whose lists of what they hold have it
+ *      rwlock  its writer, as its word says, or those whose lists of what they hold have it
  *      task    that task
  *      scope   its tasks that have ever waited, and the openers of scopes inside
  * and from a task that runs another one, which it joins, on its own stack, to that one. Waits with a deadline lead
@@ -43,6 +43,8 @@
 #include "sched/tie.h"
 
 enum { VISITED_SLOTS = 2 * PL_DEADLOCK_MOST, CHILDREN_MOST = 20000, SURVEY_MOST = 10000 };
+
+enum { RWLOCK_WRITER = 1 }; /* as in rwlock.c */
 
 enum setting { UNREAD, OFF, WARN, ABORT };
 
@@ -207,7 +209,10 @@ static bool reach_if_holder(struct pl_wait *flow, void *arg)
 static bool reach_holders(struct search *search, const void *rwlock)
 {
         struct holders holders = {.search = search, .lock = rwlock, .go_on = true};
+        uint64_t word;
 
+        if (pl_plat_peek(&word, rwlock, sizeof word) == 0 && word & RWLOCK_WRITER)
+                return !(word & PL_SCHED_FLOW_BITS) || reach(search, (struct pl_wait *)(word & PL_SCHED_FLOW_BITS));
         pl_registry_for_each(reach_if_holder, &holders);
         return holders.go_on;
 }
