@@ -5,7 +5,8 @@
  * The runtime has a worker thread per processor that this process may use (its affinity and its cgroup's CPU quota
  * counted), and the calling thread is one of them. `PLAIT_WORKERS` in the environment overrides the number,
  * `PLAIT_POLLER` (epoll or io_uring) the way of waiting for the kernel, and `PLAIT_DEBUG` switches on aids for
- * debugging: `migrate` moves a task to another worker at every suspension.
+ * debugging: `migrate` moves a task to another worker at every suspension, `cancel=N` cancels the scope around the
+ * N-th wait.
  *
  * A task that computes or blocks for `PLAIT_STUCK_MS` (10 by default, 0: never) does not hold up the others: what waits
  * behind it is run by the other workers or, when all are held up, by spare threads. When the variable is set, such a

@@ -1,148 +1,12 @@
-/*
- * Cancellation at every wait in turn: PLAIT_DEBUG=cancel=N cancels at the N-th. Each step of the scenario runs again
- * and again, cancelled at its first wait, its second and so on, until there is none left; after each run nothing may be
- * held, lost, open or allocated. (AddressSanitizer looks for leaked memory at the end of each case, the harness for
- * descriptors.)
- */
-#include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+/* Cancellation at every wait of locks, messages, permits, scopes and calls at once (injection.h). */
+#include "api/injection.h"
 
-#include "harness/task.h"
-#include "harness/test.h"
+/* --- locks --- */
 
-enum { WAITS_MOST = 400, UNDISTURBED = 3 };
-
-static atomic_int injected;       /* waits that were seen to end so */
-static atomic_int started, ended; /* tasks */
-static atomic_int made, freed;    /* items */
-static atomic_int resources;      /* descriptors and the like that are in use */
-static struct plait_mutex mutex;  /* all of these are to be free after each run */
+static struct plait_mutex mutex;
 static struct plait_rwlock rwlock;
 static struct plait_condition condition;
 static bool flag;
-
-/* What each wait of the scenario returned goes through this. */
-static int seen(int r)
-{
-        char reason[PLAIT_REASON_BYTES];
-
-        if (r == -ECANCELED && plait_cancel_reason(reason, sizeof reason) == -ECANCELED && strstr(reason, "injected"))
-                atomic_fetch_add(&injected, 1);
-        return r;
-}
-
-struct start {
-        int (*fn)(void *arg);
-        void *arg;
-};
-
-static int counted(void *arg)
-{
-        struct start start = *(struct start *)arg;
-
-        free(arg);
-        int r = start.fn(start.arg);
-        atomic_fetch_add(&ended, 1);
-        return r;
-}
-
-static void go(struct plait_scope *scope, int (*fn)(void *), void *arg)
-{
-        struct start *start = malloc(sizeof *start);
-
-        CHECK(start);
-        *start = (struct start){fn, arg};
-        atomic_fetch_add(&started, 1);
-        CHECK_OK(plait_scope_go(scope, counted, start));
-}
-
-static int join(struct plait_scope *scope, int r)
-{
-        if (r < 0)
-                plait_scope_cancel(scope);
-        int joined = plait_scope_join(scope);
-        return r < 0 ? r : joined;
-}
-
-static long open_descriptors(void)
-{
-        long n = 0;
-
-        for (int fd = 0; fd < 1024; fd++)
-                n += fcntl(fd, F_GETFD) >= 0;
-        return n;
-}
-
-static void nothing_is_held(void)
-{
-        CHECK_INT(started, ==, ended);
-        CHECK_INT(made, ==, freed);
-        CHECK_INT(resources, ==, 0);
-        CHECK_INT(plait_mutex_trylock(&mutex), ==, 0);
-        plait_mutex_unlock(&mutex);
-        CHECK_INT(plait_rwlock_trylock_write(&rwlock), ==, 0);
-        plait_rwlock_unlock_write(&rwlock);
-}
-
-/* One run, cancelled at the n-th wait; whether anything came of it. What completes at the same moment counts all the
- * same. */
-static bool inject_at(int n, int (*step)(void *), unsigned workers)
-{
-        struct plait_run_opts opts = {.size = sizeof opts, .workers = workers};
-        const char *more = getenv("PLAIT_TEST_DEBUG");
-        char setting[64];
-
-        snprintf(setting, sizeof setting, "cancel=%d%s%s", n, more ? "," : "", more ? more : "");
-        CHECK_INT(setenv("PLAIT_DEBUG", setting, 1), ==, 0);
-        injected = 0;
-        flag = false;
-        int r = plait_run(step, NULL, &opts);
-        nothing_is_held();
-        if (r != -ECANCELED)
-                CHECK_INT(r, ==, 0);
-        return injected || r == -ECANCELED;
-}
-
-static int inject_until_none(int (*step)(void *), unsigned workers)
-{
-        int disturbed = 0, undisturbed = 0;
-
-        for (int n = 1; undisturbed < UNDISTURBED; n++) {
-                CHECK_INT(n, <, WAITS_MOST);
-                if (inject_at(n, step, workers)) {
-                        disturbed++;
-                        undisturbed = 0;
-                } else {
-                        undisturbed++;
-                }
-        }
-        return disturbed;
-}
-
-/*
- * Run *step* with a cancellation at each wait in turn: with one worker, where it has to have at least *waits_least*,
- * and with several, where that depends on who is faster.
- */
-static void inject_everywhere(int (*step)(void *), int waits_least)
-{
-        const char *debug = getenv("PLAIT_DEBUG");
-
-        if (debug && *debug && !strstr(debug, "cancel="))
-                CHECK_INT(setenv("PLAIT_TEST_DEBUG", debug, 1), ==, 0); /* to be kept: migrate, say */
-        inject_at(WAITS_MOST, step, 1);                                 /* the first run opens descriptors that stay */
-        long before = open_descriptors();
-        CHECK_INT(inject_until_none(step, 1), >=, waits_least);
-        inject_until_none(step, 3);
-        CHECK_INT(open_descriptors(), ==, before);
-}
-
-/* --- locks --- */
 
 static int lock_it(void *arg)
 {
@@ -193,8 +57,14 @@ static int locks(void *arg)
         struct plait_scope scope = PLAIT_SCOPE_INIT;
 
         (void)arg;
+        flag = false;
         CHECK_OK(plait_scope_open(&scope));
-        return join(&scope, hold_locks(&scope));
+        int r = join(&scope, hold_locks(&scope));
+        CHECK_INT(plait_mutex_trylock(&mutex), ==, 0);
+        plait_mutex_unlock(&mutex);
+        CHECK_INT(plait_rwlock_trylock_write(&rwlock), ==, 0);
+        plait_rwlock_unlock_write(&rwlock);
+        return r;
 }
 
 TEST(locks_are_let_go, .timeout_ms = 60000)
@@ -381,148 +251,6 @@ TEST(permits_and_futures_are_not_lost, .timeout_ms = 60000)
         inject_everywhere(permits, 1);
 }
 
-/* --- descriptors, files, names --- */
-
-static void opened(int fd)
-{
-        CHECK_INT(fd, >=, 0);
-        atomic_fetch_add(&resources, 1);
-}
-
-static void closed(int fd)
-{
-        CHECK_OK(plait_close(fd));
-        atomic_fetch_sub(&resources, 1);
-}
-
-static int talk(void *arg)
-{
-        char buf[4];
-        int fd = seen(plait_dial(arg, PLAIT_NEVER));
-
-        if (fd < 0)
-                return fd;
-        opened(fd);
-        int r = (int)seen((int)plait_write_full(fd, "ping", 4, PLAIT_NEVER));
-        if (r >= 0)
-                r = (int)seen((int)plait_read_full(fd, buf, 4, PLAIT_NEVER));
-        closed(fd);
-        return r < 0 ? r : 0;
-}
-
-static int answer(int listener)
-{
-        char buf[4];
-        int fd = seen(plait_accept(listener, NULL, PLAIT_NEVER));
-
-        if (fd < 0)
-                return fd;
-        opened(fd);
-        int r = (int)seen((int)plait_read_full(fd, buf, 4, PLAIT_NEVER));
-        if (r >= 0)
-                r = (int)seen((int)plait_write_full(fd, "pong", 4, PLAIT_NEVER));
-        closed(fd);
-        return r < 0 ? r : 0;
-}
-
-static int sockets(void *arg)
-{
-        struct plait_scope scope = PLAIT_SCOPE_INIT;
-        struct plait_address address;
-        char text[80];
-
-        (void)arg;
-        int listener = plait_listen("127.0.0.1:0", NULL);
-        opened(listener);
-        CHECK_OK(plait_local_address(listener, &address));
-        CHECK_OK(plait_scope_open(&scope));
-        go(&scope, talk, (void *)(uintptr_t)plait_address_text(&address, text, sizeof text));
-        int r = join(&scope, answer(listener));
-        closed(listener);
-        return r;
-}
-
-TEST(sockets_are_closed, .timeout_ms = 60000)
-{
-        inject_everywhere(sockets, 2);
-}
-
-static int fill_pipe(void *arg)
-{
-        static char junk[300000]; /* more than a pipe holds */
-
-        int r = (int)seen((int)plait_write_full(*(int *)arg, junk, sizeof junk, PLAIT_NEVER));
-        return r < 0 ? r : 0;
-}
-
-static int use_files(struct plait_scope *scope, int *ends)
-{
-        static char buf[300000];
-        char path[] = "/tmp/plait-injection-XXXXXX";
-
-        go(scope, fill_pipe, &ends[1]);
-        int r = (int)seen((int)plait_read_full(ends[0], buf, sizeof buf, PLAIT_NEVER));
-        if (r < 0)
-                return r;
-        int fd = mkstemp(path);
-        opened(fd);
-        unlink(path);
-        r = (int)seen((int)plait_pwrite(fd, buf, sizeof buf, 0, PLAIT_NEVER));
-        if (r >= 0)
-                r = (int)seen((int)plait_pread(fd, buf, sizeof buf, 0, PLAIT_NEVER));
-        close(fd);
-        atomic_fetch_sub(&resources, 1);
-        return r;
-}
-
-static int files(void *arg)
-{
-        struct plait_scope scope = PLAIT_SCOPE_INIT;
-        int ends[2];
-
-        (void)arg;
-        CHECK_INT(pipe2(ends, O_CLOEXEC), ==, 0);
-        atomic_fetch_add(&resources, 2);
-        CHECK_OK(plait_scope_open(&scope));
-        int r = join(&scope, use_files(&scope, ends));
-        closed(ends[0]);
-        closed(ends[1]);
-        return r < 0 ? r : 0;
-}
-
-TEST(pipes_and_files_are_closed, .timeout_ms = 60000)
-{
-        inject_everywhere(files, 2);
-}
-
-static int block(void *arg)
-{
-        atomic_fetch_add((atomic_int *)arg, 1);
-        usleep(1000);
-        atomic_fetch_sub((atomic_int *)arg, 1);
-        return 0;
-}
-
-static int names(void *arg)
-{
-        struct plait_addresses *addresses = NULL;
-
-        (void)arg;
-        int r = seen(plait_resolve("localhost", "80", PLAIT_NEVER, &addresses));
-        if (r < 0) {
-                CHECK_PTR(addresses, ==, NULL);
-                return r;
-        }
-        plait_addresses_free(addresses);
-        r = seen(plait_blocking(block, &resources, PLAIT_NEVER));
-        return r < 0 ? r : 0;
-}
-
-TEST(names_and_blocking_calls_leave_nothing, .timeout_ms = 60000)
-{
-        inject_everywhere(names, 1);
-}
-
 /* --- scopes in scopes, and calls at once --- */
 
 static int nap(void *arg)
@@ -649,59 +377,6 @@ static int iterate(void *arg)
 TEST(an_iteration_that_is_cancelled_leaves_no_task, .timeout_ms = 60000)
 {
         inject_everywhere(iterate, 3);
-}
-
-/* --- http --- */
-
-static int serve_one(int listener)
-{
-        static const char response[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
-        char buf[4096];
-        int fd = seen(plait_accept(listener, NULL, PLAIT_NEVER));
-
-        if (fd < 0)
-                return fd;
-        opened(fd);
-        ssize_t r = seen((int)plait_read(fd, buf, sizeof buf, PLAIT_NEVER));
-        if (r >= 0)
-                r = seen((int)plait_write_full(fd, response, sizeof response - 1, PLAIT_NEVER));
-        closed(fd);
-        return r == -EPIPE || r == -ECONNRESET || r >= 0 ? 0 : (int)r;
-}
-
-static int get(void *url)
-{
-        struct plait_response response = {0};
-        struct plait_session *session;
-
-        CHECK_OK(plait_session_new(&session, NULL));
-        int r = seen(plait_session_get(session, url, &response, NULL));
-        plait_response_done(&response);
-        plait_session_free(session);
-        return r < 0 ? r : 0;
-}
-
-static int http(void *arg)
-{
-        struct plait_scope scope = PLAIT_SCOPE_INIT;
-        struct plait_address address;
-        char text[80], url[100];
-
-        (void)arg;
-        int listener = plait_listen("127.0.0.1:0", NULL);
-        opened(listener);
-        CHECK_OK(plait_local_address(listener, &address));
-        snprintf(url, sizeof url, "http://%s/", plait_address_text(&address, text, sizeof text));
-        CHECK_OK(plait_scope_open(&scope));
-        go(&scope, get, url);
-        int r = join(&scope, serve_one(listener));
-        closed(listener);
-        return r;
-}
-
-TEST(http_requests_leave_nothing, .timeout_ms = 60000)
-{
-        inject_everywhere(http, 2);
 }
 
 /* --- the facility itself --- */
