@@ -29,7 +29,7 @@ enum {
         SPARES_MOST = 64,
         STUCK_MS = 10,
         STUCK_MS_MOST = 3600 * 1000,
-        QUIET_LOOKS = 16,
+        QUIET_LOOKS = 4,
         SPARE_LOOK_NS = 1000 * 1000,
 };
 
