@@ -60,7 +60,8 @@ struct plait_selectable {
 };
 
 /* plait_select() by something that has a cause of its own to wait. */
-PL_WARN_UNUSED int pl_sync_select(struct plait_case *cases, size_t count, int64_t deadline_ns, enum pl_wait_cause cause);
+PL_WARN_UNUSED int pl_sync_select(struct plait_case *cases, size_t count, int64_t deadline_ns,
+                                  enum pl_wait_cause cause);
 
 static inline struct pl_wait_node *pl_select_node(struct plait_case *entry)
 {
