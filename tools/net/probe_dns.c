@@ -18,6 +18,7 @@
 
 #define PATIENCE_MS 1300 /* silence for that long, through three questions, is none of a busy network */
 #define SLOW_MS 200
+#define SHORT_LIFE_S 300
 #define NAMES_MAX (NET_SEARCH_MAX + 1)
 
 /* What one server says. */
@@ -29,6 +30,7 @@ struct inquiry {
         enum net_symptom answer; /* NET_NO_SYMPTOM: addresses */
         struct net_ip addresses[NET_DNS_ANSWERS];
         size_t count;
+        uint32_t ttl_s;  /* the least of the addresses' */
         char asked[300]; /* the name that the answer is about */
         double ms;
 };
@@ -160,8 +162,11 @@ static void collect(struct inquiry *inquiry, const struct net_dns_reply *reply, 
 {
         for (size_t i = questions; i-- > 0;) /* AAAA first, as programs prefer it */
                 for (size_t j = 0; reply->answered[i] && j < reply->answers[i].count; j++)
-                        if (inquiry->count < NET_DNS_ANSWERS)
+                        if (inquiry->count < NET_DNS_ANSWERS) {
+                                if (inquiry->count == 0 || reply->answers[i].ttl_s < inquiry->ttl_s)
+                                        inquiry->ttl_s = reply->answers[i].ttl_s;
                                 inquiry->addresses[inquiry->count++] = reply->answers[i].addresses[j];
+                        }
         inquiry->answer = inquiry->count > 0 ? NET_NO_SYMPTOM : symptom_of(reply, questions);
 }
 
@@ -311,9 +316,39 @@ static bool all_private(const struct inquiry *inquiry)
         return inquiry->count > 0;
 }
 
+static bool has_family(const struct inquiry *inquiry, int family)
+{
+        for (size_t i = 0; i < inquiry->count; i++)
+                if (inquiry->addresses[i].family == family)
+                        return true;
+        return false;
+}
+
+static bool share_address(const struct inquiry *one, const struct inquiry *other)
+{
+        for (size_t i = 0; i < one->count; i++)
+                for (size_t j = 0; j < other->count; j++)
+                        if (net_ip_equal(&one->addresses[i], &other->addresses[j]))
+                                return true;
+        return false;
+}
+
 /*
- * Different addresses are no disagreement: many names have more than one answer. That a name exists for one and not for
- * the other is, and that one sends into a private network and the other out of it.
+ * Whether two answers without a common address are about different things. Large sites tell everybody other addresses,
+ * but with short lives, of the same families, and all of them public.
+ */
+static bool are_strangers(const struct inquiry *one, const struct inquiry *other)
+{
+        if (one->count == 0 || other->count == 0 || share_address(one, other))
+                return false;
+        return all_private(one) != all_private(other) || (one->ttl_s > SHORT_LIFE_S && other->ttl_s > SHORT_LIFE_S) ||
+               has_family(one, AF_INET) != has_family(other, AF_INET) ||
+               has_family(one, AF_INET6) != has_family(other, AF_INET6);
+}
+
+/*
+ * That a name exists for one server and not for the other is a disagreement, and so are answers that have nothing in
+ * common.
  */
 static void judge_agreement(struct names *names, size_t count)
 {
@@ -339,9 +374,9 @@ static void judge_agreement(struct names *names, size_t count)
                         net_fact_fail(&fact, NET_DNS_DISAGREE, "%s knows the name, %s does not",
                                       one->answer == NET_NO_SYMPTOM ? first : second,
                                       one->answer == NET_NO_SYMPTOM ? second : first);
-                else if (one->count > 0 && all_private(one) != all_private(other))
-                        net_fact_fail(&fact, NET_DNS_DISAGREE, "%s tells private addresses, %s public ones",
-                                      all_private(one) ? first : second, all_private(one) ? second : first);
+                else if (are_strangers(one, other))
+                        net_fact_fail(&fact, NET_DNS_DISAGREE, "what %s and %s tell has nothing in common", first,
+                                      second);
         }
         if (fact.state != NET_UNKNOWN)
                 net_post(names->run, &fact);

@@ -76,12 +76,13 @@ static void judge(struct net_run *run, const char *name, const struct net_ip *ip
         net_post(run, &fact);
 }
 
+/* Whether the name has addresses of the other family, and this machine a way to them, be it open or barred. */
 static bool has_other_family(const struct net_run *run, int family)
 {
         struct net_route route;
 
         for (size_t i = 0; i < run->address_count; i++)
-                if (run->addresses[i].family != family && net_kernel_route(&run->addresses[i], &route) == 0)
+                if (run->addresses[i].family != family && net_kernel_route(&run->addresses[i], &route) != -ENETUNREACH)
                         return true;
         return false;
 }
