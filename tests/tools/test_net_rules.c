@@ -606,6 +606,27 @@ TEST(server_on_this_link_is_not_explained_by_the_gateway)
         CHECK_UINT(verdict.also_count, ==, 0);
 }
 
+TEST(addresses_in_dispute_explain_that_one_of_them_fails)
+{
+        add_unreached(NET_UNREACHABLE);
+        fail(NET_DNS, "dns.agreement", "web.lab.test", NET_DNS_DISAGREE)->number = 1;
+        check_verdict("dns-split");
+        CHECK_UINT(verdict.also_count, ==, 0);
+        add_unreached(NET_REFUSED);
+        fail(NET_DNS, "dns.agreement", "web.lab.test", NET_DNS_DISAGREE)->number = 0;
+        check_verdict("refused");
+        check_also("dns-split");
+}
+
+TEST(loss_while_a_queue_is_full_is_no_other_fault)
+{
+        add_page();
+        fail(NET_QUALITY, "quality.loss", V4, NET_LOSS);
+        fail(NET_QUALITY, "quality.load", V4, NET_BUFFERBLOAT);
+        check_verdict("bufferbloat");
+        CHECK_UINT(verdict.also_count, ==, 0);
+}
+
 TEST(portal_explains_what_it_answers)
 {
         add_page();

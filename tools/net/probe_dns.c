@@ -374,9 +374,11 @@ static void judge_agreement(struct names *names, size_t count)
                         net_fact_fail(&fact, NET_DNS_DISAGREE, "%s knows the name, %s does not",
                                       one->answer == NET_NO_SYMPTOM ? first : second,
                                       one->answer == NET_NO_SYMPTOM ? second : first);
-                else if (are_strangers(one, other))
+                else if (are_strangers(one, other)) {
+                        fact.number = 1; /* the addresses themselves are in dispute */
                         net_fact_fail(&fact, NET_DNS_DISAGREE, "what %s and %s tell has nothing in common", first,
                                       second);
+                }
         }
         if (fact.state != NET_UNKNOWN)
                 net_post(names->run, &fact);

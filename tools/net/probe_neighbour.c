@@ -22,9 +22,11 @@
 #include "net/probes.h"
 #include "net/way.h"
 
-#define LOOK_MS 20         /* between two looks at the table */
-#define UNANSWERED_MS 1400 /* INCOMPLETE for that long: the second request, at 1.05 s, was not answered either */
-#define STALE_MS 700       /* an old entry is not asked about for 5 s: no use waiting for it */
+#define LOOK_MS 20 /* between two looks at the table */
+#define UNANSWERED_MS \
+        1400          /* INCOMPLETE or PROBE for that long: the second request, at 1.05 s, was not answered either */
+#define STALE_MS 60   /* an old entry is not asked about for 5 s: no use waiting for it */
+#define ABSENT_MS 700 /* an entry that does not even appear */
 #define DISCARD_PORT 9
 
 struct question {
@@ -79,18 +81,19 @@ static bool judge(const struct net_neighbour *neighbour, int64_t begin, struct n
                 fact->why[0] = 0;
                 return true;
         }
-        if (state & (NUD_STALE | NUD_DELAY | NUD_PROBE)) {
+        if (state & (NUD_STALE | NUD_DELAY)) {
                 net_fact_unknown(fact, "it answered some time ago (%s); whether it does now, ARP would tell: %s",
                                  net_neighbour_state(state), net_raw_advice());
                 return waited > STALE_MS;
         }
-        if ((state & NUD_INCOMPLETE && waited > UNANSWERED_MS) || (state & NUD_FAILED && waited > LOOK_MS)) {
+        if ((state & (NUD_INCOMPLETE | NUD_PROBE) && waited > UNANSWERED_MS) ||
+            (state & NUD_FAILED && waited > LOOK_MS)) {
                 net_fact_fail(fact, NET_NO_ARP, "two requests or more for its link address stayed unanswered (%s)",
                               net_neighbour_state(state));
                 return true;
         }
         net_fact_unknown(fact, "the kernel has not asked for its link address");
-        return !neighbour && waited > STALE_MS;
+        return !neighbour && waited > ABSENT_MS;
 }
 
 static int ask_kernel(struct question *question, struct net_fact *fact)

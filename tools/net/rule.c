@@ -85,6 +85,15 @@ static bool is_before(const struct net_finding *one, const struct net_finding *o
         return layer != other_layer ? layer < other_layer : one->code < other->code;
 }
 
+/* Of both families, say: once is enough. */
+static bool is_told(const struct net_verdict *verdict, enum net_code code)
+{
+        for (size_t i = 0; i < verdict->also_count; i++)
+                if (verdict->also[i].code == code)
+                        return true;
+        return verdict->finding.code == code;
+}
+
 /* Takes over the faults that nothing explains: the first is the verdict, the others stand under "also". */
 static void rank(const struct net_findings *findings, struct net_verdict *ret)
 {
@@ -97,8 +106,7 @@ static void rank(const struct net_findings *findings, struct net_verdict *ret)
                 return;
         ret->finding = *first;
         for (size_t i = 0; i < findings->count; i++)
-                if (&findings->at[i] != first && findings->at[i].code != first->code &&
-                    !is_explained(findings, &findings->at[i]))
+                if (!is_told(ret, findings->at[i].code) && !is_explained(findings, &findings->at[i]))
                         ret->also[ret->also_count++] = findings->at[i];
 }
 

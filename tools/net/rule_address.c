@@ -82,6 +82,8 @@ static enum net_code judge(const struct reach *reach, const struct net_fact **re
                 enum net_code code = fact && fact->state == NET_FAIL ? code_of(fact->symptom) : NET_HEALTHY;
                 /* That an echo is filtered says nothing of a connection that only got no answer. */
                 bool is_echo = fact == reach->echo && reach->connect && reach->connect->state == NET_FAIL;
+                if (code == NET_V_NO_DEFAULT_ROUTE && reach->route && reach->route->state == NET_UNKNOWN)
+                        continue; /* the other family has one, which is enough */
                 if (code != NET_HEALTHY && !(is_echo && code != NET_V_UNREACHABLE_AT)) {
                         *ret = fact;
                         return code;

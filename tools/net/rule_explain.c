@@ -99,8 +99,15 @@ static bool layer_explains(const struct net_case *facts, const struct net_findin
 /* What does not keep the target from being reached explains little. */
 static bool degraded_explains(const struct net_finding *one, const struct net_finding *other)
 {
+        enum net_layer above = net_verdict_info(other->code)->layer;
+
         if (one->code == NET_V_ROGUE_DHCP)
                 return address_explains(one->code, other->code);
+        if (one->code ==
+            NET_V_DNS_SPLIT) /* number: the addresses themselves are in dispute, so it is chance which it was */
+                return one->number == 1 && above > NET_DNS && above != NET_PROXY;
+        if (one->code == NET_V_BUFFERBLOAT) /* a full queue drops */
+                return other->code == NET_V_LOSS;
         if (one->code == NET_V_DUPLICATE_ADDRESS || one->code == NET_V_GATEWAY_NO_ARP || one->code == NET_V_BAD_GATEWAY)
                 return other->code == (one->family == AF_INET6 ? NET_V_IPV6_BROKEN : NET_V_IPV4_BROKEN);
         return one->code == NET_V_MTU_BLACK_HOLE && is_silence(other->code);
