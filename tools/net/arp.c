@@ -3,15 +3,14 @@
  */
 #include "net/arp.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_ether.h>
-#include <linux/if_packet.h>
 #include <string.h>
 
-#include <plait/fd.h>
 #include <plait/socket.h>
 #include <plait/time.h>
+
+#include "net/packet.h"
 
 enum { OPERATION_AT = 6, SENDER_MAC_AT = 8, SENDER_AT = 14, TARGET_MAC_AT = 18, TARGET_AT = 24 };
 
@@ -42,19 +41,6 @@ void net_arp_request(const uint8_t mac[6], const struct net_ip *sender, const st
         memcpy(ret + TARGET_AT, target->bytes, 4);
 }
 
-static struct plait_address everybody(const struct net_link *link)
-{
-        struct sockaddr_ll to = {.sll_family = AF_PACKET,
-                                 .sll_protocol = htons(ETH_P_ARP),
-                                 .sll_ifindex = (int)link->index,
-                                 .sll_halen = 6,
-                                 .sll_addr = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF}};
-        struct plait_address address = {.length = sizeof to};
-
-        memcpy(&address.as.storage, &to, sizeof to);
-        return address;
-}
-
 /* Waits for an answer about *target* until the deadline. */
 static int hear(int fd, const struct net_link *link, const struct net_ip *target, int64_t deadline_ns,
                 uint8_t ret_mac[6])
@@ -77,18 +63,18 @@ static int hear(int fd, const struct net_link *link, const struct net_ip *target
 int net_arp_ask(const struct net_link *link, const struct net_ip *sender, const struct net_ip *target, unsigned tries,
                 int64_t gap_ms, uint8_t ret_mac[6])
 {
-        struct plait_address to = everybody(link);
+        struct plait_address to;
         uint8_t request[NET_ARP_BYTES];
-        int fd = plait_socket(AF_PACKET, SOCK_DGRAM, htons(ETH_P_ARP));
+        int fd = net_packet_open(link, ETH_P_ARP, &to);
 
         if (fd < 0)
                 return fd;
-        int r = bind(fd, &to.as.any, to.length) < 0 ? -errno : -ETIMEDOUT;
+        int r = -ETIMEDOUT;
         net_arp_request(link->mac, sender, target, request);
         for (unsigned i = 0; i < tries && r == -ETIMEDOUT; i++) {
                 ssize_t n = plait_sendto(fd, request, sizeof request, 0, &to, plait_in_ms(gap_ms));
                 r = n < 0 ? (int)n : hear(fd, link, target, plait_in_ms(gap_ms), ret_mac);
         }
-        plait_close(fd);
+        net_packet_close(fd);
         return r;
 }

@@ -16,6 +16,7 @@
 #include "net/probes.h"
 
 #define PROBES_MAX 64
+#define LINGER_NS 100000000LL
 
 enum state { IDLE, STARTED, ENDED };
 
@@ -145,26 +146,44 @@ static void show_provisional(struct conductor *conductor)
         conductor->provisional(&result, conductor->arg);
 }
 
+/*
+ * A certificate that is wrong does not keep the page from coming: what is wrong with that, too, mostly comes at once,
+ * and is waited for a moment. Returns until when.
+ */
+static int64_t linger(const struct conductor *conductor, int64_t now)
+{
+        bool by_certificate = net_verdict_info(conductor->verdict.finding.code)->layer == NET_TLS;
+
+        return by_certificate && under_way(conductor, 0) & NET_LAYER_BIT(NET_HTTP) ? now + LINGER_NS : 0;
+}
+
 /* Waits for facts and judges until the verdict is proven or time is up. Returns 0, or -ECANCELED from outside. */
 static int follow(struct conductor *conductor)
 {
         struct net_run *run = conductor->run;
         int64_t soft = run->begin_ns + NET_SOFT_NS;
         int64_t hard = run->begin_ns + (run->options->load ? NET_LOAD_NS : NET_HARD_NS);
+        int64_t proven_ns = 0;
 
         for (;;) {
                 judge(conductor, false);
                 start_wanted(conductor, true);
                 unsigned confirming = under_way(conductor, NET_CONFIRM);
                 bool waits = confirming & net_verdict_info(conductor->verdict.finding.code)->waits;
-                if (conductor->verdict.proven && !waits)
-                        return 0;
+                int64_t until = plait_now_ns() < soft ? soft : hard;
+                if (conductor->verdict.proven && !waits) {
+                        proven_ns = proven_ns ? proven_ns : plait_now_ns();
+                        int64_t end = linger(conductor, proven_ns);
+                        if (plait_now_ns() >= end)
+                                return 0;
+                        until = end < until ? end : until;
+                }
                 if (plait_now_ns() >= soft) {
                         if (confirming == 0 || plait_now_ns() >= hard)
                                 return 0;
                         show_provisional(conductor);
                 }
-                int r = plait_event_wait(&run->board.changed, plait_now_ns() < soft ? soft : hard);
+                int r = plait_event_wait(&run->board.changed, until);
                 if (r == -ECANCELED)
                         return r;
                 plait_event_clear(&run->board.changed);

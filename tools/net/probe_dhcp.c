@@ -2,22 +2,20 @@
  * Who gives out addresses here? Sends a DHCPDISCOVER and never asks for what is offered, so nothing changes. Takes a
  * packet socket.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_ether.h>
-#include <linux/if_packet.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
-#include <plait/fd.h>
 #include <plait/scope.h>
 #include <plait/socket.h>
 #include <plait/time.h>
 
 #include "net/dhcp.h"
+#include "net/packet.h"
 #include "net/probes.h"
 #include "net/way.h"
 
@@ -36,28 +34,6 @@ struct search {
         struct net_dhcp offers[SERVERS_MAX];
         size_t count;
 };
-
-static int open_link(const struct net_link *link, struct plait_address *ret_to)
-{
-        struct sockaddr_ll to = {.sll_family = AF_PACKET,
-                                 .sll_protocol = htons(ETH_P_IP),
-                                 .sll_ifindex = (int)link->index,
-                                 .sll_halen = 6,
-                                 .sll_addr = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF}};
-        int fd = plait_socket(AF_PACKET, SOCK_DGRAM, htons(ETH_P_IP));
-
-        if (fd < 0)
-                return fd;
-        memset(ret_to, 0, sizeof *ret_to);
-        ret_to->length = sizeof to;
-        memcpy(&ret_to->as.storage, &to, sizeof to);
-        if (bind(fd, &ret_to->as.any, ret_to->length) < 0) {
-                int r = -errno;
-                plait_close(fd);
-                return r;
-        }
-        return fd;
-}
 
 static void note(struct search *search, const struct net_dhcp *offer)
 {
@@ -109,7 +85,7 @@ static int look(struct search *search)
 
         if (getrandom(&search->transaction, sizeof search->transaction, 0) < 0)
                 search->transaction = (uint32_t)plait_now_ns();
-        search->fd = open_link(search->link, &to);
+        search->fd = net_packet_open(search->link, ETH_P_IP, &to);
         if (search->fd < 0)
                 return search->fd;
         net_dhcp_discover(search->link->mac, search->transaction, message);
@@ -122,7 +98,7 @@ static int look(struct search *search)
                 if (plait_cancelled() < 0)
                         break;
         }
-        plait_close(search->fd);
+        net_packet_close(search->fd);
         return r;
 }
 

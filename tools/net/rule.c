@@ -149,11 +149,21 @@ static void explain_unknown(const struct net_case *facts, const char *what, stru
                 snprintf(ret->why, sizeof ret->why, "%s", what);
 }
 
+/* The layers up to the highest of those. */
+static unsigned up_to(unsigned layers)
+{
+        unsigned highest = 1;
+
+        while (highest <= layers / 2)
+                highest *= 2;
+        return highest | (highest - 1);
+}
+
 static bool is_proven(const struct net_findings *findings, const struct net_verdict *verdict)
 {
         const struct net_case *facts = findings->facts;
         const struct net_verdict_info *info = net_verdict_info(verdict->finding.code);
-        unsigned under = NET_LAYERS_BELOW(info->layer) | NET_LAYER_BIT(info->layer);
+        unsigned under = up_to(info->waits | NET_LAYER_BIT(info->layer));
 
         if (facts->pending == 0)
                 return true;

@@ -80,7 +80,11 @@ static bool layer_explains(const struct net_case *facts, const struct net_findin
 
         switch (below) {
         case NET_LINK: return above > NET_LINK;
-        case NET_ADDRESS: return address_explains(one->code, other->code);
+        case NET_ADDRESS:
+                /* The kernel does not use an IPv6 address that another machine has. */
+                if (one->code == NET_V_DUPLICATE_ADDRESS && one->family == AF_INET6 && other->family == AF_INET6)
+                        return above > NET_ADDRESS;
+                return address_explains(one->code, other->code);
         case NET_ROUTE:
         case NET_NEIGHBOUR:
                 if (above == NET_DNS)

@@ -3,7 +3,7 @@
  */
 #include "net/run.h"
 
-#include <linux/if_packet.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,9 +12,10 @@
 
 #define RULES_NS 50000000LL /* what is left for the last facts to be judged and shown */
 
+/* The same right as for packet sockets; but closing one of those takes the kernel 15 ms. */
 static bool may_use_packets(void)
 {
-        int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
 
         if (fd >= 0)
                 close(fd);
