@@ -23,6 +23,25 @@ static int start(void *arg)
         return self->look(self->run, self->ip);
 }
 
+static bool can_reach(const struct net_run *run, const struct net_ip *ip)
+{
+        return net_ip_is_loopback(ip) || net_host_route(&run->host, ip) || net_host_has_family(&run->host, ip->family);
+}
+
+/*
+ * Programs do not try addresses of a family that this machine has not, if there are others. So they are no evidence,
+ * and are not looked at.
+ */
+static bool is_tried(const struct net_run *run, const struct net_ip *ip)
+{
+        if (run->host.netlink_failed || can_reach(run, ip))
+                return true;
+        for (size_t i = 0; i < run->address_count; i++)
+                if (can_reach(run, &run->addresses[i]))
+                        return false;
+        return true;
+}
+
 int net_each_address(struct net_run *run, size_t per_family, size_t stack_bytes,
                      int (*look)(struct net_run *run, const struct net_ip *ip))
 {
@@ -35,7 +54,7 @@ int net_each_address(struct net_run *run, size_t per_family, size_t stack_bytes,
         for (int i = 0; i < count; i++) {
                 size_t *of_family = &taken[run->addresses[i].family == AF_INET6];
 
-                if (++*of_family > per_family)
+                if (!is_tried(run, &run->addresses[i]) || ++*of_family > per_family)
                         continue;
                 looks[i] = (struct look){.run = run, .ip = &run->addresses[i], .look = look};
                 if (plait_scope_start(&scope, start, &looks[i], &opts, NULL) < 0)

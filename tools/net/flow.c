@@ -87,7 +87,7 @@ static int exchange(struct net_run *run, struct net_stream *stream, int64_t dead
 
         if (run->target.tls) {
                 struct net_tls_report *report = malloc(sizeof *report);
-                int64_t until_ns = plait_in_ns(2 * quiet_ns);
+                int64_t until_ns = plait_in_ns(quiet_ns + quiet_ns / 3);
                 bool is_last = until_ns > deadline_ns;
 
                 r = report ? net_stream_start_tls(stream, &tls, is_last ? deadline_ns : until_ns, report) : -ENOMEM;

@@ -14,6 +14,8 @@
 
 #include <linux/errqueue.h>
 
+#define NS 1000000000LL
+
 enum { IPV4_HEADER_MIN = 20, CONTROL_BYTES = 512 };
 
 static enum net_icmp_meaning meaning_v4(uint8_t type, uint8_t code)
@@ -121,12 +123,18 @@ static bool is_report(const struct cmsghdr *part)
         return (is_v4 || is_v6) && part->cmsg_len >= CMSG_LEN(sizeof(struct sock_extended_err));
 }
 
-/* CMSG_NXTHDR() takes a message that it could change. */
+/* The part after *part* (NULL: the first), if it is whole: the macros do not look. */
 static struct cmsghdr *next_part(const struct msghdr *message, struct cmsghdr *part)
 {
-        struct msghdr copy = *message;
+        struct msghdr copy = *message; /* CMSG_NXTHDR() takes one that it could change */
+        struct cmsghdr *next = part ? CMSG_NXTHDR(&copy, part) : CMSG_FIRSTHDR(&copy);
 
-        return part ? CMSG_NXTHDR(&copy, part) : CMSG_FIRSTHDR(&copy);
+        if (!next)
+                return NULL;
+
+        size_t left = message->msg_controllen - (size_t)((const char *)next - (const char *)message->msg_control);
+
+        return next->cmsg_len >= sizeof *next && next->cmsg_len <= left ? next : NULL;
 }
 
 void net_icmp_parse_extras(const struct msghdr *message, int64_t *ret_realtime_ns, int *ret_ttl)
@@ -140,7 +148,8 @@ void net_icmp_parse_extras(const struct msghdr *message, int64_t *ret_realtime_n
                 if (part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_TIMESTAMPNS &&
                     part->cmsg_len >= CMSG_LEN(sizeof when)) {
                         memcpy(&when, CMSG_DATA(part), sizeof when);
-                        *ret_realtime_ns = (int64_t)when.tv_sec * 1000000000 + when.tv_nsec;
+                        if (when.tv_sec >= 0 && when.tv_sec < INT64_MAX / NS - 1)
+                                *ret_realtime_ns = (int64_t)when.tv_sec * NS + when.tv_nsec % NS;
                 }
                 if (((part->cmsg_level == SOL_IP && part->cmsg_type == IP_TTL) ||
                      (part->cmsg_level == SOL_IPV6 && part->cmsg_type == IPV6_HOPLIMIT)) &&

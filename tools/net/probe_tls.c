@@ -18,7 +18,7 @@
 #include "net/probes.h"
 #include "net/web.h"
 
-enum { HANDSHAKE_MS = 1500, SILENT_MS = 1000, DATE_MS = 500, SNTP_MS = 250, SNTP_LONG_MS = 900 };
+enum { HANDSHAKE_MS = 1300, SILENT_MS = 1000, DATE_MS = 400, SNTP_MS = 250, SNTP_LONG_MS = 900 };
 
 struct session {
         struct net_run *run;
@@ -75,11 +75,22 @@ static void look_for_version(struct session *session, char *buf, size_t bytes)
         free(report);
 }
 
+/* That there is no agreement, first; then, which versions the server has. */
+static void post_disagreement(struct session *session, struct net_fact *fact)
+{
+        char why[NET_WHY_BYTES];
+        char version[128];
+
+        net_post(session->run, fact);
+        look_for_version(session, version, sizeof version);
+        snprintf(why, sizeof why, "%s", fact->why);
+        net_fact_fail(fact, NET_TLS_PROTOCOL, "%s%s", why, version);
+}
+
 static void post_handshake(struct session *session)
 {
         const struct net_tls_report *report = &session->report;
         struct net_fact fact = make(session, "tls.handshake");
-        char version[128];
 
         fact.ms = (double)session->waited_ns / 1e6;
         switch (report->end) {
@@ -94,13 +105,13 @@ static void post_handshake(struct session *session)
                               report->text_start);
                 break;
         case NET_TLS_END_ALERT:
-                look_for_version(session, version, sizeof version);
-                net_fact_fail(&fact, NET_TLS_PROTOCOL, "the server answered with alert %d, %s%s", report->alert,
-                              alert_text(report->alert), version);
+                net_fact_fail(&fact, NET_TLS_PROTOCOL, "the server answered with alert %d, %s", report->alert,
+                              alert_text(report->alert));
+                post_disagreement(session, &fact);
                 break;
         case NET_TLS_END_FAILED:
-                look_for_version(session, version, sizeof version);
-                net_fact_fail(&fact, NET_TLS_PROTOCOL, "the handshake failed: %s%s", report->problem, version);
+                net_fact_fail(&fact, NET_TLS_PROTOCOL, "the handshake failed: %s", report->problem);
+                post_disagreement(session, &fact);
                 break;
         case NET_TLS_END_SILENT:
                 if (session->waited_ns >= SILENT_MS * 1000000LL)
