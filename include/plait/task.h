@@ -9,6 +9,9 @@
  * Between waits a task has its thread for itself. Do not hold a pthread mutex across a wait (the task may go on in
  * another thread), and do not keep the address of thread-local data across one.
  *
+ * A task gets its stack when it first runs. If there is no memory for it then, the program ends with a message that
+ * names the task: whoever started it can no longer be told.
+ *
  * @code{.c}
  * #include <plait/plait.h>
  * #include <assert.h>

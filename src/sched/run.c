@@ -12,7 +12,8 @@
 #include "sched/scope.h"
 #include "sched/worker.h"
 
-enum { MAIN_STACK = PL_STACK_8M }; /* the first task may expect what a program's main() has */
+/* The first task may expect what a program's main() has. */
+static const enum pl_stack_class main_stack = PL_STACK_8M;
 
 struct stop_hook {
         void (*hook)(void *arg);
@@ -94,19 +95,35 @@ static int first_task(void *unused)
         return 0;
 }
 
+/* Whether there is a stack for the first task. When it starts is too late to say no. */
+static int find_stack(void)
+{
+        struct pl_stack_cache cache = {0};
+        struct pl_stack *stack = pl_mem_stack_get(&cache, main_stack);
+
+        if (!stack)
+                return -ENOMEM;
+        pl_mem_stack_put(&cache, stack);
+        pl_mem_stack_cache_flush(&cache);
+        return 0;
+}
+
 static int start_first_task(struct pl_worker *worker, const char *name)
 {
         struct plait_task_opts opts = {.size = sizeof opts, .name = name ? name : "main"};
-        struct plait_task *task = pl_sched_task_new(worker, first_task, NULL);
+        int r = find_stack();
 
+        if (r < 0)
+                return r;
+        struct plait_task *task = pl_sched_task_new(worker, first_task, NULL);
         if (!task)
                 return -ENOMEM;
-        int r = pl_sched_task_apply_opts(task, &opts, false);
+        r = pl_sched_task_apply_opts(task, &opts, false);
         if (r < 0) {
                 plait_task_unref(task);
                 return r;
         }
-        task->stack_class = MAIN_STACK;
+        task->stack_class = main_stack;
         task->home = &control.root;
         task->scope = &control.root;
         pl_runq_push_back(&worker->ready, task);
