@@ -1,10 +1,10 @@
 /* Trying again, with pauses. */
-#include <pthread.h>
+#include <stdatomic.h>
 
 #include "harness/task.h"
 #include "harness/test.h"
 
-static int attempts;
+static atomic_int attempts;
 
 /* Fails so many times with the error, then returns 5. */
 struct failing {
@@ -157,7 +157,7 @@ TEST(a_pause_can_be_cancelled, .run = in_task)
         int result = 0;
 
         CHECK_OK(plait_scope_start(&scope, retry_slowly, &failing, NULL, &task));
-        while (!__atomic_load_n(&attempts, __ATOMIC_RELAXED))
+        while (!attempts)
                 plait_yield();
         plait_scope_cancel(&scope);
         CHECK_INT(plait_scope_join(&scope), ==, -ECANCELED);
