@@ -93,6 +93,20 @@ struct plait_gather_opts {
  */
 PLAIT_API PLAIT_MUST_CHECK int plait_gather(struct plait_call *calls, size_t n, const struct plait_gather_opts *opts);
 
+/**
+ * The result of a future, as a call: `{.fn = plait_call_future, .arg = future}` stands among other calls in
+ * plait_gather(), plait_race(), plait_hedge() and plait_as_completed_start(). When the call is cancelled or out of time
+ * the producer is asked not to bother, by plait_future_cancel(), and not waited for.
+ * @param future  a struct plait_future to which the caller holds a reference until the call has ended
+ * @return what the future is set to, or
+ *   - -ETIMEDOUT  the deadline of a scope came first
+ *   - -ECANCELED  the scope was cancelled first
+ *
+ * Threads: any. Suspends: may. Cancellation: ends the wait, and is passed on; a future that is set counts in any case.
+ * Since: 0.1.
+ */
+PLAIT_API int plait_call_future(void *future);
+
 PLAIT_END_DECLS
 
 #endif

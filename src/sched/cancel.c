@@ -19,6 +19,12 @@
 
 /* --- being found by a cancellation --- */
 
+/* The heads of the lists are looked at without the lock, to see whether they are empty. */
+static void set_link(void **link, void *to)
+{
+        __atomic_store_n(link, to, __ATOMIC_RELAXED);
+}
+
 static void link_task(struct plait_task *task)
 {
         struct plait_scope *home = task->home;
@@ -29,7 +35,7 @@ static void link_task(struct plait_task *task)
         task->scope_prev = (struct plait_task **)&home->pl_tasks;
         if (first)
                 first->scope_prev = &task->scope_next;
-        home->pl_tasks = task;
+        set_link(&home->pl_tasks, task);
         pl_lock_release(pl_scope_lock(home));
         task->flags |= PL_TASK_LINKED;
 }
@@ -37,7 +43,7 @@ static void link_task(struct plait_task *task)
 void pl_sched_scope_unlink_task(struct plait_task *task)
 {
         pl_lock_acquire(pl_scope_lock(task->home));
-        *task->scope_prev = task->scope_next;
+        set_link((void **)task->scope_prev, task->scope_next);
         if (task->scope_next)
                 task->scope_next->scope_prev = task->scope_prev;
         pl_lock_release(pl_scope_lock(task->home));
@@ -55,7 +61,7 @@ static void link_scope(struct plait_scope *scope)
                 scope->pl_prev = &parent->pl_children;
                 if (first)
                         first->pl_prev = &scope->pl_next;
-                parent->pl_children = scope;
+                set_link(&parent->pl_children, scope);
                 __atomic_store_n(&scope->pl_linked, 1, __ATOMIC_SEQ_CST);
         }
         pl_lock_release(pl_scope_lock(parent));
@@ -66,7 +72,7 @@ void pl_sched_scope_unlink(struct plait_scope *scope)
         struct pl_lock *lock = pl_scope_lock(scope->pl_parent);
 
         pl_lock_acquire(lock);
-        *scope->pl_prev = scope->pl_next;
+        set_link(scope->pl_prev, scope->pl_next);
         if (scope->pl_next)
                 ((struct plait_scope *)scope->pl_next)->pl_prev = scope->pl_prev;
         pl_lock_release(lock);

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 
+#include "plait/future.h"
 #include "plait/scope.h"
 #include "sync/calls.h"
 
@@ -39,6 +40,17 @@ int pl_sync_calls_start(struct plait_scope *scope, struct plait_call *calls, siz
                 if (r == 0 && (r = plait_scope_go(scope, make, &calls[i])) < 0)
                         calls[i].result = r;
         }
+        return r;
+}
+
+int plait_call_future(void *future)
+{
+        int result;
+        int r = plait_future_wait(future, PLAIT_NEVER, &result, NULL);
+
+        if (r == 0)
+                return result;
+        plait_future_cancel(future);
         return r;
 }
 

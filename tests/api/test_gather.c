@@ -358,3 +358,90 @@ TEST(what_has_ended_is_to_be_had_in_a_cancelled_scope, .run = in_task)
         plait_as_completed_finish(&each);
         CHECK_INT(plait_scope_join(&scope), ==, -ECANCELED);
 }
+
+/* --- futures --- */
+
+static struct plait_future *futures[3];
+
+static void make_futures(struct plait_call *calls)
+{
+        for (int i = 0; i < 3; i++) {
+                CHECK_OK(plait_future_new(NULL, &futures[i]));
+                calls[i] = (struct plait_call){.fn = plait_call_future, .arg = futures[i]};
+        }
+}
+
+static void drop_futures(void)
+{
+        for (int i = 0; i < 3; i++)
+                plait_future_unref(futures[i]);
+}
+
+static int set_futures(void *arg)
+{
+        (void)arg;
+        for (int i = 0; i < 3; i++)
+                CHECK_OK(plait_future_set(futures[i], 40 + i, NULL));
+        return 0;
+}
+
+TEST(futures_and_functions_gather_together, .run = in_task)
+{
+        struct plait_call calls[4];
+
+        make_futures(calls);
+        calls[3] = (struct plait_call){.fn = set_futures};
+        CHECK_INT(plait_gather(calls, 4, NULL), ==, 0);
+        for (int i = 0; i < 3; i++)
+                CHECK_INT(calls[i].result, ==, 40 + i);
+        drop_futures();
+}
+
+TEST(the_future_that_is_set_first_wins_and_the_others_are_told, .run = in_task)
+{
+        struct plait_call calls[3];
+        size_t winner = 9;
+
+        make_futures(calls);
+        CHECK_OK(plait_future_set(futures[1], 7, NULL));
+        CHECK_INT(plait_race(calls, 3, PLAIT_NEVER, &winner), ==, 7);
+        CHECK_INT((int)winner, ==, 1);
+        CHECK(!plait_future_cancel_requested(futures[1]));
+        /* A call that the race left out has told nobody; one that was made has. */
+        CHECK_INT(calls[0].result, ==, -ECANCELED);
+        drop_futures();
+}
+
+TEST(a_future_that_is_late_is_told, .run = in_task)
+{
+        struct plait_gather_opts opts = {.size = sizeof opts, .flags = PLAIT_GATHER_COLLECT};
+        struct plait_call calls[3];
+
+        make_futures(calls);
+        CHECK_OK(plait_future_set(futures[0], 5, NULL));
+        opts.deadline_ns = plait_in_ms(200);
+        CHECK_INT(plait_gather(calls, 3, &opts), ==, 2);
+        CHECK_INT(calls[0].result, ==, 5);
+        CHECK_INT(calls[2].result, ==, -ETIMEDOUT);
+        CHECK(plait_future_cancel_requested(futures[1]));
+        CHECK(plait_future_cancel_requested(futures[2]));
+        drop_futures();
+}
+
+TEST(futures_complete_in_the_order_in_which_they_are_set, .run = in_task)
+{
+        static const int order[3] = {2, 0, 1};
+        struct plait_as_completed each;
+        struct plait_call calls[3], *call;
+
+        make_futures(calls);
+        CHECK_OK(plait_as_completed_start(&each, calls, 3, NULL));
+        for (int i = 0; i < 3; i++) {
+                CHECK_OK(plait_future_set(futures[order[i]], i, NULL));
+                CHECK_INT(plait_as_completed_next(&each, PLAIT_NEVER, &call), ==, 1);
+                CHECK_PTR(call, ==, &calls[order[i]]);
+                CHECK_INT(call->result, ==, i);
+        }
+        plait_as_completed_finish(&each);
+        drop_futures();
+}

@@ -369,7 +369,7 @@ static int iterate(void *arg)
                 calls[i] = (struct plait_call){.fn = nap};
         CHECK_OK(plait_as_completed_start(&each, calls, 3, NULL));
         while ((r = seen(plait_as_completed_next(&each, PLAIT_NEVER, &call))) > 0)
-                r = call->result;
+                CHECK(call->result <= 0);
         plait_as_completed_finish(&each);
         return r;
 }
