@@ -72,6 +72,7 @@
 #include <plait/signal.h>
 #include <plait/socket.h>
 #include <plait/task.h>
+#include <plait/thread.h>
 #include <plait/time.h>
 #include <plait/timer.h>
 #include <plait/within.h>

@@ -36,8 +36,15 @@
 #define PLAIT_RUN_H
 
 #include <plait/base.h>
+#include <plait/thread.h>
 
 PLAIT_BEGIN_DECLS
+
+/**
+ * For plait_run_opts.flags: each worker runs on one processor only, of those in *threads* or else of those that the
+ * calling thread may use, by turns if there are fewer. Other threads of the library's may use all of them.
+ */
+#define PLAIT_RUN_PIN 1U
 
 /** How to run. Zero means the default in every member but *size*. */
 struct plait_run_opts {
@@ -46,6 +53,9 @@ struct plait_run_opts {
         size_t stack_bytes;  /**< stack of a task that asks for none, 16 KiB to 8 MiB; default 64 KiB */
         const char *name;    /**< name of the first task; default "main"; copied */
         int64_t deadline_ns; /**< everything in the run is to end by then; 0: no deadline */
+        const struct plait_thread_opts
+                *threads; /**< how the system is to schedule the workers; default: as the caller */
+        unsigned flags;   /**< #PLAIT_RUN_PIN or 0 */
 };
 
 /**
@@ -55,14 +65,16 @@ struct plait_run_opts {
  * @param opts  NULL for the defaults; read before *fn* starts
  *
  * @return what *fn* returned, or
- *   - -EINVAL  *fn* is NULL, or an option is out of its range
+ *   - -EINVAL  *fn* is NULL, or an option is out of its range, or the process may use none of the processors
+ *   - -EPERM   the system does not permit what *threads* asks for; see plait/thread.h
  *   - -EBUSY   a run is under way in this process (plait_run() was called from a task, or from two threads)
  *   - -ENOMEM  no memory for workers or stacks
  *   - -EAGAIN  the system refused to create a thread
  *   - -EMFILE, -ENFILE  no file descriptor left for the poller
  *
- * Threads: any that is no worker; it becomes one until plait_run() returns. Suspends: never (it blocks its thread).
- * Cancellation: not affected; the deadline in *opts* reaches every task. Since: 0.1.
+ * Threads: any that is no worker; it becomes one until plait_run() returns, scheduled like the others. Afterwards it is
+ * as before, as far as the system permits (without CAP_SYS_NICE, niceness cannot be taken back). Suspends: never (it
+ * blocks its thread). Cancellation: not affected; the deadline in *opts* reaches every task. Since: 0.1.
  */
 PLAIT_API int plait_run(int (*fn)(void *arg), void *arg, const struct plait_run_opts *opts);
 

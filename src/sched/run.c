@@ -35,6 +35,7 @@ static struct {
         int (*fn)(void *);
         void *arg;
         int64_t deadline_ns;
+        struct pl_order order_before; /* how the calling thread was scheduled */
         int result;
         unsigned n_started;         /* threads to be joined */
         _Atomic uint32_t n_missing; /* workers whose thread could not be started */
@@ -209,7 +210,7 @@ static int check_opts(const struct plait_run_opts *opts)
 {
         if (!opts)
                 return 0;
-        if (opts->size != sizeof *opts || opts->workers > PL_MAX_WORKERS)
+        if (opts->size != sizeof *opts || opts->workers > PL_MAX_WORKERS || (opts->flags & ~PLAIT_RUN_PIN))
                 return -EINVAL;
         int class = pl_mem_stack_class(opts->stack_bytes);
         return class < 0 ? class : 0;
@@ -224,6 +225,8 @@ static unsigned worker_count(const struct plait_run_opts *opts)
         if (opts && opts->workers)
                 return opts->workers;
         n = (uint64_t)pl_plat_cpu_count();
+        if (pl_sched_the_run.ordered && pl_sched_the_run.order.n_cpus && pl_sched_the_run.order.n_cpus < n)
+                n = pl_sched_the_run.order.n_cpus;
         return n < PL_MAX_WORKERS ? (unsigned)n : PL_MAX_WORKERS;
 }
 
@@ -251,6 +254,26 @@ static int make_workers(struct pl_run *run)
         return 0;
 }
 
+/* How the workers are to be scheduled. */
+static int take_order(struct pl_run *run, const struct plait_run_opts *opts)
+{
+        if (!opts || (!opts->threads && !opts->flags))
+                return 0;
+
+        int r = pl_plat_order_make(opts->threads, &run->order);
+
+        if (r < 0)
+                return r;
+        pl_plat_order_save(&control.order_before);
+        run->ordered = true;
+        run->pinned = opts->flags & PLAIT_RUN_PIN;
+        if (run->pinned && !run->order.n_cpus) {
+                run->order.cpus = control.order_before.cpus;
+                run->order.n_cpus = control.order_before.n_cpus;
+        }
+        return 0;
+}
+
 static int make_run(const struct plait_run_opts *opts, const struct pl_poller_ops *poller)
 {
         static uint64_t runs;
@@ -261,6 +284,11 @@ static int make_run(const struct plait_run_opts *opts, const struct pl_poller_op
         run->next_id = next_id ? next_id : 1;
         run->disturbances = 1;
         run->poller = poller;
+
+        int r = take_order(run, opts);
+
+        if (r < 0)
+                return r;
         run->n_workers = worker_count(opts);
         run->default_class = (unsigned)pl_mem_stack_class(opts ? opts->stack_bytes : 0);
         run->ticks_per_us = pl_plat_ticks_per_ms() / 1000 + 1;
@@ -272,7 +300,7 @@ static int make_run(const struct plait_run_opts *opts, const struct pl_poller_op
         pl_sched_stuck_init();
         pl_list_init(&run->parked);
         pl_runq_init(&run->injector, true);
-        int r = make_workers(run);
+        r = make_workers(run);
         if (r == 0)
                 run->id = ++runs;
         return r;
@@ -310,7 +338,12 @@ static int run_all(const struct plait_run_opts *opts, const struct pl_poller_ops
         if (r == 0) {
                 r = start_first_task(&run->workers[0], opts ? opts->name : NULL);
                 if (r == 0) {
+                        if (run->pinned)
+                                pl_plat_thread_spread(&run->order.cpus);
                         run_threads(run);
+                        pl_plat_thread_spread(NULL);
+                        if (run->ordered)
+                                pl_plat_order_restore(&control.order_before);
                         r = atomic_load(&control.start_error);
                         if (r == 0)
                                 r = control.result;

@@ -35,13 +35,28 @@ void pl_sched_worker_done(struct pl_worker *worker)
         worker->sightings = NULL;
 }
 
+/* In the worker's thread. */
+static int apply_order(const struct pl_worker *worker)
+{
+        const struct pl_run *run = &pl_sched_the_run;
+        struct pl_order order = run->order;
+
+        if (!run->ordered)
+                return 0;
+        if (run->pinned)
+                pl_plat_order_narrow(&order, worker->index);
+        return pl_plat_order_apply(&order);
+}
+
 int pl_sched_worker_open(struct pl_worker *worker)
 {
         worker->tid = pl_plat_thread_id();
         pl_fiber_init_thread(&worker->root_fiber);
 
-        int r = pl_mem_overflow_thread_init(&worker->overflow);
+        int r = apply_order(worker);
 
+        if (r == 0)
+                r = pl_mem_overflow_thread_init(&worker->overflow);
         if (r < 0)
                 return r;
         r = pl_sched_the_run.poller->open(&worker->poller, worker->index);

@@ -8,6 +8,7 @@
 #include "mem/stack.h"
 #include "plait/run.h"
 #include "plat/fiber.h"
+#include "plat/order.h"
 #include "plat/sys.h"
 #include "plat/tls.h"
 #include "sched/deque.h"
@@ -100,6 +101,9 @@ struct pl_run {
         int64_t started_ns;        /* CLOCK_MONOTONIC */
         int64_t started_real_ns;   /* CLOCK_REALTIME */
         struct plait_scope *root;  /* of the first task */
+        struct pl_order order;     /* how the workers are to be scheduled, if *ordered* */
+        bool ordered;
+        bool pinned; /* each to one of the processors */
 
         /* Those that sleep. */
         PL_LINE_ALIGNED _Atomic uint32_t n_idle; /* workers that an offer of work wakes */

@@ -11,7 +11,21 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "plat/order.h"
 #include "plat/sys.h"
+
+/* Where new threads may run, if their starter is bound more narrowly. Changed only while nobody starts any. */
+static struct {
+        bool wanted;
+        cpu_set_t cpus;
+} spread;
+
+void pl_plat_thread_spread(const cpu_set_t *cpus)
+{
+        spread.wanted = cpus != NULL;
+        if (cpus)
+                spread.cpus = *cpus;
+}
 
 /* What a thread brings upon itself must not be blocked: the kernel would kill the process without asking a handler. */
 static const int synchronous[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
@@ -36,6 +50,8 @@ static int create(pthread_t *ret, void *(*fn)(void *), void *arg, size_t stack_b
                 return -r;
         if (stack_bytes > 0)
                 r = pthread_attr_setstacksize(&attr, usable_stack_bytes(stack_bytes));
+        if (r == 0 && spread.wanted)
+                r = pthread_attr_setaffinity_np(&attr, sizeof spread.cpus, &spread.cpus);
         if (r == 0)
                 r = pthread_create(ret, &attr, fn, arg);
         pthread_attr_destroy(&attr);
