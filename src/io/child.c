@@ -256,7 +256,7 @@ int plait_child_start(struct plait_scope *scope, const char *const argv[], const
         snprintf(name, sizeof name, "child %s", base_name(argv[0]));
         r = plait_scope_start(scope, attend, child, &task_opts, NULL);
         if (r < 0) {
-                unref(child);
+                child->refs = 1; /* there is no attendant */
                 unref(child);
                 return r;
         }

@@ -150,8 +150,9 @@ int plait_signals_open(const int *numbers, size_t count, struct plait_signals **
         uint64_t set;
         int r = set_of(numbers, count, &set);
 
-        if (r == 0)
-                r = new_signals(set, &signals);
+        if (r < 0)
+                return r;
+        r = new_signals(set, &signals);
         if (r < 0)
                 return r;
         pl_lock_acquire(&table.lock);
