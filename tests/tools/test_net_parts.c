@@ -23,6 +23,7 @@
 #include "net/proxy.h"
 #include "net/proxy_dial.h"
 #include "net/resolver.h"
+#include "net/rule.h"
 
 static struct net_ip ip_of(const char *text)
 {
@@ -668,4 +669,29 @@ TEST(board_that_is_full_drops_what_is_new)
         CHECK_UINT(net_board_read(&board, facts, NET_FACTS_MAX + 1), ==, NET_FACTS_MAX);
         CHECK_STR(facts[NET_FACTS_MAX - 1].subject, "511");
         net_board_done(&board);
+}
+
+/* The table of verdicts. */
+
+TEST(every_verdict_has_a_code_of_its_own_a_sentence_and_advice)
+{
+        for (int i = 0; i < NET_CODES; i++) {
+                const struct net_verdict_info *info = net_verdict_info((enum net_code)i);
+                CHECK(info->code && *info->code && info->summary && *info->summary && info->advice);
+                CHECK(i == NET_HEALTHY || *info->advice);
+                for (int j = 0; j < i; j++)
+                        CHECK(strcmp(info->code, net_verdict_info((enum net_code)j)->code) != 0);
+        }
+        CHECK_INT(NET_CODES, >=, 42);
+}
+
+TEST(sentences_are_filled_in_and_cut_where_they_do_not_fit)
+{
+        struct net_finding finding = {.number = 7};
+        char text[64];
+        struct net_target target = target_of("web.lab.test");
+        snprintf(finding.about, sizeof finding.about, "eth0");
+        CHECK_STR(net_finding_text("%s %f %n %t 5 %", &finding, &target, text, sizeof text),
+                  "eth0 none 7 web.lab.test 5 %");
+        CHECK_STR(net_finding_text("%s and more", &finding, &target, text, 8), "eth0 an");
 }

@@ -676,29 +676,3 @@ TEST(health_is_not_proven_while_anything_is_under_way)
         judge_under_way(0, NET_LAYER_BIT(NET_QUALITY));
         CHECK(!verdict.proven);
 }
-
-/* The table. */
-
-TEST(every_verdict_has_a_code_of_its_own_a_sentence_and_advice)
-{
-        for (int i = 0; i < NET_CODES; i++) {
-                const struct net_verdict_info *info = net_verdict_info((enum net_code)i);
-                CHECK(info->code && *info->code && info->summary && *info->summary && info->advice);
-                CHECK(i == NET_HEALTHY || *info->advice);
-                for (int j = 0; j < i; j++)
-                        CHECK(strcmp(info->code, net_verdict_info((enum net_code)j)->code) != 0);
-        }
-        CHECK_INT(NET_CODES, >=, 42);
-}
-
-TEST(sentences_are_filled_in_and_cut_where_they_do_not_fit)
-{
-        struct net_finding finding = {.number = 7};
-        char text[64];
-
-        aim_at("web.lab.test");
-        snprintf(finding.about, sizeof finding.about, "eth0");
-        CHECK_STR(net_finding_text("%s %f %n %t 5 %", &finding, &target, text, sizeof text),
-                  "eth0 none 7 web.lab.test 5 %");
-        CHECK_STR(net_finding_text("%s and more", &finding, &target, text, 8), "eth0 an");
-}
