@@ -5,11 +5,12 @@
  * Use one where reading is frequent and takes a while; for a few instructions a mutex (plait/mutex.h) is as good. A
  * task that has to wait lets its worker run other tasks; a plain thread sleeps. A lock may be held across waits.
  *
- * Writers are preferred: as soon as one waits, readers who come later wait behind him. And the lock goes by turns:
- * when a writer unlocks, all readers who wait by then are let in together, and after them the writer who has waited
- * longest. So a stream of readers cannot keep a writer out, nor writers a reader: a reader waits for one writer at
- * most, once whoever holds the lock has unlocked it, and a writer for the writers before him and one round of readers
- * between each two of them.
+ * Writers are preferred: while others read and a writer waits, readers who come later wait behind him. And the lock
+ * goes by turns: when a writer unlocks, all readers who wait by then are woken together, and after them the writer who
+ * has waited longest. So a stream of readers cannot keep a writer out, nor writers a reader. As with a mutex, a running
+ * flow may take a lock that is free while those who are next are still on their way to it; as soon as one has waited
+ * for a millisecond and was overtaken again, the lock is passed on directly, by turns, until he has had it: nobody
+ * starves.
  *
  * Neither kind of lock is recursive: who holds one and locks the same lock again can wait for ever, also for reading,
  * when a writer has come in between.
@@ -92,7 +93,7 @@ struct plait_rwlock {
 /* clang-format on */
 
 /**
- * Lock for reading, waiting while somebody writes or waits to write.
+ * Lock for reading, waiting while somebody writes, or while others read and somebody waits to write.
  * @param lock         not held by the caller
  * @param deadline_ns  see plait/time.h; with one that has passed it tries once
  * @return 0: the caller may read, even if its scope was cancelled meanwhile. Or
@@ -120,7 +121,7 @@ PLAIT_API PLAIT_MUST_CHECK int plait_rwlock_lock_write(struct plait_rwlock *lock
  * Lock for reading if that is possible at once.
  * @param lock  not held by the caller
  * @return 0: the caller may read. Or
- *   - -EBUSY  somebody writes or waits to write
+ *   - -EBUSY  somebody writes, or others read and somebody waits to write
  *
  * Threads: any. Suspends: never. Cancellation: not affected. Since: 0.1.
  */
