@@ -55,6 +55,7 @@
 #include <plait/latch.h>
 #include <plait/limiter.h>
 #include <plait/local.h>
+#include <plait/lock_all.h>
 #include <plait/map.h>
 #include <plait/mutex.h>
 #include <plait/name.h>

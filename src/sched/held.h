@@ -53,6 +53,15 @@ void pl_sched_held_remove(struct pl_wait *flow, const void *lock);
 /* Copy what *flow* holds, oldest first, as far as there is room; returns how many. Exact only for the calling flow. */
 unsigned pl_sched_held_list(const struct pl_wait *flow, struct pl_held *ret, unsigned most);
 
+/* How many *flow*, the caller's, holds, as far as they are listed. */
+static inline unsigned pl_sched_held_count(const struct pl_wait *flow)
+{
+        uintptr_t word = atomic_load_explicit(&flow->held, memory_order_relaxed);
+        const struct pl_held_block *block = pl_held_block_of(word);
+
+        return block ? atomic_load_explicit(&block->n, memory_order_relaxed) : word != 0;
+}
+
 /* The calling thread ends, or stops to be a worker. */
 void pl_sched_held_thread_end(void);
 

@@ -172,6 +172,12 @@ static bool pair_up(uint16_t *from, uint16_t *to, const struct pl_held *held, ui
         return true;
 }
 
+/* Two that are taken in the order of their addresses, which says nothing of their classes. */
+static bool is_order_by_chance(uint16_t from, uint16_t to)
+{
+        return from != to && (is_class(from) || is_class(to));
+}
+
 static void find_gates(struct pl_order_taking *taking, const struct pl_held *held, const uint16_t *nodes, unsigned n)
 {
         for (unsigned i = 0; i < n && taking->n_gates < PL_ORDER_GATES; i++) {
@@ -184,7 +190,7 @@ static void find_gates(struct pl_order_taking *taking, const struct pl_held *hel
 }
 
 /* The long way: something is new. */
-static PL_NOINLINE uint16_t learn(struct pl_wait *flow, uintptr_t lock, unsigned level)
+static PL_NOINLINE uint16_t learn(struct pl_wait *flow, uintptr_t lock, unsigned level, unsigned n_before)
 {
         struct pl_held held[PL_HELD_MOST];
         uint16_t nodes[PL_HELD_MOST];
@@ -206,7 +212,8 @@ static PL_NOINLINE uint16_t learn(struct pl_wait *flow, uintptr_t lock, unsigned
                 struct pl_order_taking taking;
                 struct pl_order_cycle cycle;
 
-                if (!pair_up(&from, &to, &held[i], lock, level, flow_id) ||
+                if ((i >= n_before && is_order_by_chance(from, to)) ||
+                    !pair_up(&from, &to, &held[i], lock, level, flow_id) ||
                     !describe(&taking, flow, &held[i], from, lock, to))
                         continue;
                 find_gates(&taking, held, nodes, n);
@@ -223,7 +230,7 @@ static PL_NOINLINE uint16_t learn(struct pl_wait *flow, uintptr_t lock, unsigned
 
 /* Whether taking *lock* after that one is nothing new. */
 static inline bool is_known(struct pl_wait *flow, const struct pl_held *held, uintptr_t lock, uint16_t node,
-                            unsigned level)
+                            unsigned level, bool of_set)
 {
         uint16_t from = node_of_held(held);
         struct pl_order_taking taking;
@@ -231,6 +238,8 @@ static inline bool is_known(struct pl_wait *flow, const struct pl_held *held, ui
         if (PL_UNLIKELY(!from))
                 return false;
         if (!is_class(node) && !is_class(from) && level)
+                return true;
+        if (of_set && is_order_by_chance(from, node))
                 return true;
         if (from == node && is_class(node)) {
                 from = pl_order_find_node(address_of(atomic_load_explicit(&held->lock, memory_order_relaxed)));
@@ -241,7 +250,7 @@ static inline bool is_known(struct pl_wait *flow, const struct pl_held *held, ui
         return !describe(&taking, flow, held, from, lock, node) || pl_order_known(&taking);
 }
 
-uint32_t pl_order_acquire(struct pl_wait *flow, uintptr_t lock, unsigned level)
+uint32_t pl_order_acquire_of_set(struct pl_wait *flow, uintptr_t lock, unsigned level, unsigned n_before)
 {
         if (get_setting() == OFF)
                 return 0;
@@ -251,16 +260,16 @@ uint32_t pl_order_acquire(struct pl_wait *flow, uintptr_t lock, unsigned level)
         const struct pl_held_block *block = pl_held_block_of(word);
 
         if (PL_UNLIKELY(!node))
-                return learn(flow, lock, level);
+                return learn(flow, lock, level, n_before);
         if (!block) {
                 const struct pl_held only = {.lock = word};
 
-                return is_known(flow, &only, lock, node, level) ? node : learn(flow, lock, level);
+                return is_known(flow, &only, lock, node, level, !n_before) ? node : learn(flow, lock, level, n_before);
         }
         uint32_t n = atomic_load_explicit(&block->n, memory_order_relaxed);
         for (uint32_t i = 0; i < n; i++)
-                if (!is_known(flow, &block->locks[i], lock, node, level))
-                        return learn(flow, lock, level);
+                if (!is_known(flow, &block->locks[i], lock, node, level, i >= n_before))
+                        return learn(flow, lock, level, n_before);
         return node;
 }
 

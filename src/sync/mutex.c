@@ -207,17 +207,17 @@ void plait_mutex_init_at(struct plait_mutex *mutex, const char *class_name)
 }
 
 /* An order in which *flow* takes locks: nothing while it holds none. */
-static inline uint32_t check_order(struct plait_mutex *mutex, struct pl_wait *flow, unsigned level)
+static inline uint32_t check_order(struct plait_mutex *mutex, struct pl_wait *flow, unsigned level, unsigned n_before)
 {
         if (PL_LIKELY(!atomic_load_explicit(&flow->held, memory_order_relaxed)))
                 return 0;
-        return pl_order_acquire(flow, (uintptr_t)mutex, level);
+        return pl_order_acquire_of_set(flow, (uintptr_t)mutex, level, n_before);
 }
 
-static int lock_at(struct plait_mutex *mutex, int64_t deadline_ns, unsigned level)
+static int lock_at(struct plait_mutex *mutex, int64_t deadline_ns, unsigned level, unsigned n_before)
 {
         struct pl_wait *flow = pl_sched_flow();
-        uint32_t node = check_order(mutex, flow, level);
+        uint32_t node = check_order(mutex, flow, level, n_before);
 
         if (!take(mutex, flow, 0) && !spin(mutex, flow)) {
                 int r = deadline_ns <= 0 ? pl_sync_refuse() : lock_queued(mutex, flow, deadline_ns, 0);
@@ -231,12 +231,17 @@ static int lock_at(struct plait_mutex *mutex, int64_t deadline_ns, unsigned leve
 
 int plait_mutex_lock_contended(struct plait_mutex *mutex, int64_t deadline_ns)
 {
-        return lock_at(mutex, deadline_ns, 0);
+        return lock_at(mutex, deadline_ns, 0, PL_ORDER_NO_SET);
+}
+
+int pl_sync_mutex_lock_of_set(struct plait_mutex *mutex, int64_t deadline_ns, unsigned n_before)
+{
+        return lock_at(mutex, deadline_ns, 0, n_before);
 }
 
 int plait_mutex_lock_nested(struct plait_mutex *mutex, int64_t deadline_ns, unsigned level)
 {
-        return level > PLAIT_MUTEX_LEVEL_MAX ? -EINVAL : lock_at(mutex, deadline_ns, level);
+        return level > PLAIT_MUTEX_LEVEL_MAX ? -EINVAL : lock_at(mutex, deadline_ns, level, PL_ORDER_NO_SET);
 }
 
 int plait_mutex_trylock_contended(struct plait_mutex *mutex)
@@ -252,7 +257,7 @@ int plait_mutex_trylock_contended(struct plait_mutex *mutex)
 void pl_sync_mutex_relock(struct plait_mutex *mutex)
 {
         struct pl_wait *flow = pl_sched_flow();
-        uint32_t node = check_order(mutex, flow, 0);
+        uint32_t node = check_order(mutex, flow, 0, PL_ORDER_NO_SET);
 
         /* Without a deadline and uninterruptible, it has no way to fail. */
         if (!take(mutex, flow, 0) && lock_queued(mutex, flow, PLAIT_NEVER, PL_WAIT_UNINTERRUPTIBLE) < 0)

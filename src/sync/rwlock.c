@@ -32,7 +32,7 @@
  * Ordering: unlocking is a release, locking an acquire; a reader's unlocking is an acquire as well, for the last one
  * passes on to a writer what the others have released.
  */
-#include "plait/rwlock.h"
+#include "sync/rwlock.h"
 
 #include <errno.h>
 
@@ -194,11 +194,11 @@ static uintptr_t mode_of(const struct plait_rwlock *lock, bool write)
 }
 
 /* Before the lock is taken. */
-static inline uint32_t check_order(struct plait_rwlock *lock, struct pl_wait *flow, bool write)
+static inline uint32_t check_order(struct plait_rwlock *lock, struct pl_wait *flow, bool write, unsigned n_before)
 {
         if (PL_LIKELY(!atomic_load_explicit(&flow->held, memory_order_relaxed)))
                 return 0;
-        return pl_order_acquire(flow, mode_of(lock, write), 0);
+        return pl_order_acquire_of_set(flow, mode_of(lock, write), 0, n_before);
 }
 
 static inline void note_taken(struct plait_rwlock *lock, struct pl_wait *flow, bool write, uint32_t node)
@@ -378,10 +378,10 @@ static PL_NOINLINE int lock_slowly(struct plait_rwlock *lock, const struct pl_wa
         }
 }
 
-static PL_ALWAYS_INLINE int lock_for(struct plait_rwlock *lock, int64_t deadline_ns, bool write)
+static PL_ALWAYS_INLINE int lock_for(struct plait_rwlock *lock, int64_t deadline_ns, bool write, unsigned n_before)
 {
         struct pl_wait *flow = pl_sched_flow();
-        const uint32_t node = check_order(lock, flow, write);
+        const uint32_t node = check_order(lock, flow, write, n_before);
 
         if (PL_UNLIKELY(!take(lock, flow, write, false))) {
                 int r = lock_slowly(lock, flow, deadline_ns, write);
@@ -395,12 +395,17 @@ static PL_ALWAYS_INLINE int lock_for(struct plait_rwlock *lock, int64_t deadline
 
 int plait_rwlock_lock_read(struct plait_rwlock *lock, int64_t deadline_ns)
 {
-        return lock_for(lock, deadline_ns, false);
+        return lock_for(lock, deadline_ns, false, PL_ORDER_NO_SET);
 }
 
 int plait_rwlock_lock_write(struct plait_rwlock *lock, int64_t deadline_ns)
 {
-        return lock_for(lock, deadline_ns, true);
+        return lock_for(lock, deadline_ns, true, PL_ORDER_NO_SET);
+}
+
+int pl_sync_rwlock_lock_of_set(struct plait_rwlock *lock, int64_t deadline_ns, bool write, unsigned n_before)
+{
+        return lock_for(lock, deadline_ns, write, n_before);
 }
 
 static int try_for(struct plait_rwlock *lock, bool write)
