@@ -146,7 +146,8 @@ PLAIT_API inline void plait_mutex_unlock(struct plait_mutex *mutex);
 /*
  * pl_holder has the address of the flow that holds the mutex in the bits of PLAIT_MUTEX_HOLDER; the other bits are told
  * of in src/sync/mutex.c. The first word at that address says what the flow holds: nothing, or this mutex alone, or
- * something that makes it take the long way. A call would cost as much as all this.
+ * something that makes it take the long way. A call would cost as much as all this. (Locking is a release, too: of who
+ * holds it, to those who look at him.)
  */
 #define PLAIT_MUTEX_HOLDER ((uintptr_t)0x0000fffffffffff8)
 
@@ -177,7 +178,7 @@ inline int plait_mutex_lock(struct plait_mutex *mutex, int64_t deadline_ns)
 
         if (__builtin_expect(!(word & PLAIT_MUTEX_HOLDER) && !__atomic_load_n(flow, __ATOMIC_RELAXED) &&
                                      __atomic_compare_exchange_n(&mutex->pl_holder, &word, word | (uintptr_t)flow, 0,
-                                                                 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED),
+                                                                 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED),
                              1)) {
                 __atomic_store_n(flow, (uintptr_t)mutex, __ATOMIC_RELAXED);
                 return 0;
@@ -192,7 +193,7 @@ inline int plait_mutex_trylock(struct plait_mutex *mutex)
 
         if (__builtin_expect(!(word & PLAIT_MUTEX_HOLDER) && !__atomic_load_n(flow, __ATOMIC_RELAXED) &&
                                      __atomic_compare_exchange_n(&mutex->pl_holder, &word, word | (uintptr_t)flow, 0,
-                                                                 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED),
+                                                                 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED),
                              1)) {
                 __atomic_store_n(flow, (uintptr_t)mutex, __ATOMIC_RELAXED);
                 return 0;

@@ -51,6 +51,8 @@ static void append(struct pl_held_block *block, uintptr_t lock, uint32_t node)
                 return;
         store(&block->locks[n].lock, lock);
         block->locks[n].node = node;
+        block->locks[n].mark = pl_held_mark(lock);
+        block->sum += block->locks[n].mark;
         atomic_store_explicit(&block->n, n + 1, memory_order_release);
 }
 
@@ -68,6 +70,7 @@ void pl_sched_held_add(struct pl_wait *flow, uintptr_t lock, uint32_t node)
                 if (PL_UNLIKELY(!block))
                         return;
                 atomic_store_explicit(&block->n, 0, memory_order_relaxed);
+                block->sum = 0;
                 append(block, word, 0);
                 atomic_store_explicit(&flow->held, (uintptr_t)block | PL_HELD_IN_BLOCK, memory_order_release);
         }
@@ -83,9 +86,11 @@ static void remove_from(struct pl_held_block *block, const void *lock)
                 i--;
         if (!i)
                 return;
+        block->sum -= block->locks[i - 1].mark;
         for (; i < n; i++) {
                 store(&block->locks[i - 1].lock, load(&block->locks[i].lock));
                 block->locks[i - 1].node = block->locks[i].node;
+                block->locks[i - 1].mark = block->locks[i].mark;
         }
         atomic_store_explicit(&block->n, n - 1, memory_order_relaxed);
 }

@@ -32,12 +32,23 @@ enum { PL_HELD_MOST = 30 };
 struct pl_held {
         _Atomic uintptr_t lock; /* and its mode */
         uint32_t node;          /* what the lock-order detector calls it; 0: nothing yet */
+        uint32_t mark;          /* pl_held_mark() when it was added */
 };
 
 struct pl_held_block {
         _Atomic uint32_t n;
+        uint32_t sum; /* of their marks: two equal sums are, as good as always, the same locks */
         struct pl_held locks[PL_HELD_MOST];
 };
+
+/* A number for this lock, its mode, and what the detector has made of it (the upper bits of its first word). */
+static inline uint32_t pl_held_mark(uintptr_t lock)
+{
+        const uint64_t *word = (const uint64_t *)(lock & ~(uintptr_t)PL_HELD_MODE_MASK);
+        uint64_t id = __atomic_load_n(word, __ATOMIC_RELAXED) >> 48;
+
+        return (uint32_t)((lock ^ id << 48) * 0x9e3779b97f4a7c15 >> 32);
+}
 
 static inline struct pl_held_block *pl_held_block_of(uintptr_t word)
 {

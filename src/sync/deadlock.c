@@ -52,6 +52,7 @@ static struct pl_lock search_lock;
 static struct pl_deadlock_stop stops[PL_DEADLOCK_MOST];
 static uint32_t n_stops;
 static uint16_t visited[VISITED_SLOTS]; /* a stop's number plus 1 */
+static struct pl_deadlock_stop said;    /* a stop of the last report; what it is in is no news */
 
 static enum setting get_setting(void)
 {
@@ -296,8 +297,10 @@ static PL_NOINLINE void search_from(struct pl_wait *start)
         pl_context_here(&here);
         pl_lock_acquire(&search_lock);
         unsigned n = find_circle(start, circle, PL_DEADLOCK_SHOWN);
-        if (n)
+        if (n) {
                 pl_deadlock_report_circle(circle, n, start, &here);
+                said = circle[0];
+        }
         pl_lock_release(&search_lock);
         if (n && get_setting() == ABORT)
                 abort();
@@ -324,7 +327,7 @@ static void look(struct pl_wait *wait, bool tied_child)
                 return;
         switch ((enum pl_wait_cause)wait->cause) {
         case PL_WAIT_MUTEX:
-                next = (struct pl_wait *)(__atomic_load_n((const uintptr_t *)object, __ATOMIC_RELAXED) &
+                next = (struct pl_wait *)(__atomic_load_n((const uintptr_t *)object, __ATOMIC_ACQUIRE) &
                                           PL_SCHED_FLOW_BITS);
                 break;
         case PL_WAIT_TASK: next = &((struct plait_task *)(uintptr_t)object)->wait; break;
@@ -345,7 +348,7 @@ static void look(struct pl_wait *wait, bool tied_child)
 
 struct survey {
         unsigned tasks;
-        bool hope; /* somebody waits for something that may still come */
+        bool hope; /* somebody waits for something that may still come, or it has been said */
 };
 
 static bool can_come_from_tasks_only(enum pl_wait_cause cause)
@@ -384,6 +387,7 @@ static bool survey_flow(struct pl_wait *flow, void *arg)
         survey->hope = survey->tasks == SURVEY_MOST || !pl_registry_look(flow, &stop.seen) || stop.seen.timed ||
                        (stop.seen.cause == PL_WAIT_NONE ? !runs_on_stack_of(task)
                                                         : !can_come_from_tasks_only(stop.seen.cause));
+        survey->hope |= flow == said.flow && stop.seen.word == said.seen.word;
         survey->tasks++;
         if (!survey->hope && n_stops < PL_DEADLOCK_SHOWN && stop.seen.cause != PL_WAIT_NONE)
                 stops[n_stops++] = stop;
@@ -413,8 +417,10 @@ static void everybody_sleeps(void)
                 return;
         pl_lock_acquire(&search_lock);
         bool stuck = nobody_can_wake(&tasks) && !pl_plat_has_foreign_threads() && nobody_can_wake(&tasks);
-        if (stuck)
+        if (stuck) {
                 pl_deadlock_report_all(stops, n_stops, tasks);
+                said = stops[0];
+        }
         pl_lock_release(&search_lock);
         if (stuck && get_setting() == ABORT)
                 abort();

@@ -189,6 +189,35 @@ static void find_gates(struct pl_order_taking *taking, const struct pl_held *hel
         }
 }
 
+static bool holds_node(const struct pl_held_block *block, uint16_t node)
+{
+        uint32_t n = block ? atomic_load_explicit(&block->n, memory_order_relaxed) : 0;
+
+        for (uint32_t i = 0; i < n; i++)
+                if (node_of_held(&block->locks[i]) == node)
+                        return true;
+        return false;
+}
+
+/* Whether an edge that is not settled stays what it is if *flow*, holding *all*, takes that order. */
+static bool brings_nothing(const struct pl_order_edge *edge, const struct pl_wait *flow,
+                           const struct pl_held_block *all, uintptr_t from_lock, uintptr_t to_lock, bool *maybe_new)
+{
+        uint8_t flags = atomic_load_explicit(&edge->flags, memory_order_relaxed);
+        uint8_t n_gates = atomic_load_explicit(&edge->n_gates, memory_order_relaxed);
+
+        if (!(flags & PL_ORDER_MANY) &&
+            atomic_load_explicit(&edge->flow, memory_order_relaxed) != pl_sched_flow_id(flow))
+                return false;
+        for (uint8_t i = 0; i < n_gates; i++)
+                if (!holds_node(all, atomic_load_explicit(&edge->gates[i], memory_order_relaxed)))
+                        return false;
+        if (!(flags & PL_ORDER_FRESH))
+                return true;
+        *maybe_new = true;
+        return is_fresh(edge->from, from_lock, flow) || is_fresh(edge->to, to_lock, flow);
+}
+
 /* The long way: something is new. */
 static PL_NOINLINE uint16_t learn(struct pl_wait *flow, uintptr_t lock, unsigned level, unsigned n_before)
 {
@@ -217,7 +246,7 @@ static PL_NOINLINE uint16_t learn(struct pl_wait *flow, uintptr_t lock, unsigned
                     !describe(&taking, flow, &held[i], from, lock, to))
                         continue;
                 find_gates(&taking, held, nodes, n);
-                if (pl_order_known(&taking) || !pl_order_learn(&taking, &cycle))
+                if (!pl_order_learn(&taking, &cycle))
                         continue;
                 pl_order_report(&cycle);
                 found |= !cycle.one_flow && !cycle.fresh;
@@ -228,12 +257,13 @@ static PL_NOINLINE uint16_t learn(struct pl_wait *flow, uintptr_t lock, unsigned
         return node;
 }
 
-/* Whether taking *lock* after that one is nothing new. */
-static inline bool is_known(struct pl_wait *flow, const struct pl_held *held, uintptr_t lock, uint16_t node,
-                            unsigned level, bool of_set)
+/* Whether taking *lock* after *held*, one of those in *all*, is nothing new. */
+static inline bool is_known(const struct pl_wait *flow, const struct pl_held *held, const struct pl_held_block *all,
+                            uintptr_t lock, uint16_t node, unsigned level, bool of_set, bool *maybe_new)
 {
+        uintptr_t held_lock = atomic_load_explicit(&held->lock, memory_order_relaxed);
         uint16_t from = node_of_held(held);
-        struct pl_order_taking taking;
+        bool settled;
 
         if (PL_UNLIKELY(!from))
                 return false;
@@ -241,36 +271,79 @@ static inline bool is_known(struct pl_wait *flow, const struct pl_held *held, ui
                 return true;
         if (of_set && is_order_by_chance(from, node))
                 return true;
-        if (from == node && is_class(node)) {
-                from = pl_order_find_node(address_of(atomic_load_explicit(&held->lock, memory_order_relaxed)));
+        if (PL_UNLIKELY(address_of(held_lock) == address_of(lock)))
+                return true;
+        if (from == node) {
+                from = pl_order_find_node(address_of(held_lock));
                 node = pl_order_find_node(address_of(lock));
                 if (!from || !node)
-                        return address_of(atomic_load_explicit(&held->lock, memory_order_relaxed)) == address_of(lock);
+                        return false;
         }
-        return !describe(&taking, flow, held, from, lock, node) || pl_order_known(&taking);
+        const struct pl_order_edge *edge = pl_order_find(from, held_lock & PL_HELD_SHARED, node, lock & PL_HELD_SHARED,
+                                                         &settled);
+        return PL_LIKELY(settled) || (edge && brings_nothing(edge, flow, all, held_lock, lock, maybe_new));
+}
+
+/* All of it. False: there is something to learn. */
+static bool all_known(const struct pl_wait *flow, uintptr_t word, uintptr_t lock, uint16_t node, unsigned level,
+                      unsigned n_before, bool *maybe_new)
+{
+        const struct pl_held_block *block = pl_held_block_of(word);
+
+        if (!block) {
+                const struct pl_held only = {.lock = word};
+
+                return is_known(flow, &only, NULL, lock, node, level, !n_before, maybe_new);
+        }
+        uint32_t n = atomic_load_explicit(&block->n, memory_order_relaxed);
+        for (uint32_t i = 0; i < n; i++)
+                if (!is_known(flow, &block->locks[i], block, lock, node, level, i >= n_before, maybe_new))
+                        return false;
+        return true;
+}
+
+/*
+ * What this thread has looked up lately and found known: who took which lock holding which others. Orders that depend
+ * on whether an object is new are not kept here; of all others, what is known stays known.
+ */
+enum { LATELY = 64 };
+
+static __attribute__((tls_model("initial-exec"))) __thread uint64_t lately[LATELY];
+
+static uint64_t key_of(const struct pl_wait *flow, uintptr_t word, uintptr_t lock)
+{
+        const struct pl_held_block *block = pl_held_block_of(word);
+        uint64_t held = block ? block->sum : pl_held_mark(word);
+        uint64_t key = held << 32 | pl_held_mark(lock);
+
+        key ^= pl_sched_flow_id(flow) * 0xd6e8feb86659fd93;
+        key += atomic_load_explicit(&pl_order_epoch, memory_order_relaxed);
+        return (key ^ key >> 29) * 0x9e3779b97f4a7c15 | 1;
+}
+
+/* A thread does not change in here. */
+static PL_NOINLINE uint32_t look_up(struct pl_wait *flow, uintptr_t lock, unsigned level, unsigned n_before)
+{
+        uintptr_t word = atomic_load_explicit(&flow->held, memory_order_relaxed);
+        uint64_t key = key_of(flow, word, lock);
+        uint64_t *place = &lately[key >> 58];
+
+        if (PL_LIKELY(*place == key && !level))
+                return 0; /* whoever needs the node finds it in the lock */
+
+        uint16_t node = known_node(lock, level);
+        bool maybe_new = false;
+
+        if (PL_UNLIKELY(!node || !all_known(flow, word, lock, node, level, n_before, &maybe_new)))
+                return learn(flow, lock, level, n_before);
+        if (!maybe_new && n_before == PL_ORDER_NO_SET)
+                *place = key;
+        return node;
 }
 
 uint32_t pl_order_acquire_of_set(struct pl_wait *flow, uintptr_t lock, unsigned level, unsigned n_before)
 {
-        if (get_setting() == OFF)
-                return 0;
-
-        uint16_t node = known_node(lock, level);
-        uintptr_t word = atomic_load_explicit(&flow->held, memory_order_relaxed);
-        const struct pl_held_block *block = pl_held_block_of(word);
-
-        if (PL_UNLIKELY(!node))
-                return learn(flow, lock, level, n_before);
-        if (!block) {
-                const struct pl_held only = {.lock = word};
-
-                return is_known(flow, &only, lock, node, level, !n_before) ? node : learn(flow, lock, level, n_before);
-        }
-        uint32_t n = atomic_load_explicit(&block->n, memory_order_relaxed);
-        for (uint32_t i = 0; i < n; i++)
-                if (!is_known(flow, &block->locks[i], lock, node, level, i >= n_before))
-                        return learn(flow, lock, level, n_before);
-        return node;
+        return get_setting() == OFF ? 0 : look_up(flow, lock, level, n_before);
 }
 
 /* --- classes --- */

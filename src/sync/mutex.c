@@ -22,6 +22,7 @@
  * into the queue, with the lock that is held until the waiter is in there.
  *
  * Ordering: taking is an acquire, leaving a release; a hand-over is ordered by the claim (acq_rel) of the waiter.
+ * Taking is a release as well: who follows the holder's address is to see what stands there.
  *
  * What the flow holds (sched/held.h) is written after it took the mutex and before it leaves it. The wait-for graph
  * (deadlock.h) goes by the holder's word; the lock-order detector by what the flow holds.
@@ -118,7 +119,7 @@ static bool take(struct plait_mutex *mutex, const struct pl_wait *flow, uintptr_
         uintptr_t word;
 
         while (!((word = load(mutex)) & HOLDER)) {
-                if (change(mutex, word, (word & ~clear) | (uintptr_t)flow, __ATOMIC_ACQUIRE))
+                if (change(mutex, word, (word & ~clear) | (uintptr_t)flow, __ATOMIC_ACQ_REL))
                         return true;
         }
         return false;

@@ -42,6 +42,7 @@ struct by_address {
 
 struct pl_lock pl_order_lock;
 struct pl_order_node pl_order_nodes[PL_ORDER_NODES];
+_Atomic uint32_t pl_order_epoch;
 static struct pl_order_edge edges[PL_ORDER_EDGES]; /* the first is unused */
 static uint32_t n_edges = 1;
 static uint32_t next_lock = PL_ORDER_FIRST_LOCK;
@@ -76,29 +77,13 @@ static _Atomic uint64_t *slot_of(uint64_t key)
         return NULL;
 }
 
-static bool is_shared(uint16_t node)
+const struct pl_order_edge *pl_order_find(uint16_t from, bool from_shared, uint16_t to, bool to_shared, bool *settled)
 {
-        return atomic_load_explicit(&pl_order_nodes[node].shared, memory_order_relaxed);
-}
+        const _Atomic uint64_t *slot = slot_of(key_of(from, from_shared, to, to_shared));
+        uint64_t value = PL_LIKELY(slot != NULL) ? atomic_load_explicit(slot, memory_order_acquire) : 0;
 
-bool pl_order_known(const struct pl_order_taking *taking)
-{
-        const _Atomic uint64_t *slot = slot_of(
-                key_of(taking->from, taking->from_shared, taking->to, taking->to_shared));
-        uint64_t value = slot ? atomic_load_explicit(slot, memory_order_acquire) : 0;
-
-        if (PL_LIKELY(value & SETTLED))
-                return true;
-        if (!value)
-                return false;
-        const struct pl_order_edge *edge = &edges[value >> INDEX_SHIFT];
-        uint8_t flags = atomic_load_explicit(&edge->flags, memory_order_relaxed);
-
-        if (!(flags & PL_ORDER_MANY) && atomic_load_explicit(&edge->flow, memory_order_relaxed) != taking->flow_id)
-                return false;
-        if (atomic_load_explicit(&edge->n_gates, memory_order_relaxed))
-                return false;
-        return !(flags & PL_ORDER_FRESH) || taking->fresh || !is_shared(taking->from) || !is_shared(taking->to);
+        *settled = value & SETTLED;
+        return value ? &edges[value >> INDEX_SHIFT] : NULL;
 }
 
 /* --- nodes --- */
@@ -117,6 +102,7 @@ static void forget_all(void)
         }
         n_edges = 1;
         next_lock = PL_ORDER_FIRST_LOCK;
+        atomic_fetch_add_explicit(&pl_order_epoch, 1, memory_order_relaxed);
         memset(reported, 0, sizeof reported);
 }
 
@@ -164,7 +150,9 @@ uint16_t pl_order_node_at(const void *lock, uint64_t flow_id)
                 return (uint16_t)node;
         node = next_lock++;
         struct pl_order_node *entry = &pl_order_nodes[node];
-        *entry = (struct pl_order_node){.flow = flow_id, .shared = is_published(lock)};
+        entry->flow = flow_id;
+        entry->first_edge = 0;
+        atomic_store_explicit(&entry->shared, is_published(lock), memory_order_relaxed);
         atomic_store_explicit(&entry->lock, lock, memory_order_release);
         atomic_store_explicit(&slot->lock, lock, memory_order_release);
         atomic_store_explicit(&slot->node, node, memory_order_release);
@@ -217,7 +205,8 @@ static struct pl_order_edge *new_edge(const struct pl_order_taking *taking, _Ato
                 .next = from->first_edge,
                 .flow = taking->flow_id,
         };
-        memcpy(edge->gates, taking->gates, sizeof edge->gates);
+        for (unsigned i = 0; i < taking->n_gates; i++)
+                atomic_store_explicit(&edge->gates[i], taking->gates[i], memory_order_relaxed);
         take_stack(edge, taking);
         from->first_edge = index;
         atomic_store_explicit(slot, key | (uint64_t)index << INDEX_SHIFT, memory_order_release);

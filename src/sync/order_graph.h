@@ -45,7 +45,7 @@ struct pl_order_edge {
         uint8_t n_frames;
         uint32_t next; /* with the same *from*; 0: none */
         _Atomic uint64_t flow;
-        uint16_t gates[PL_ORDER_GATES]; /* what else was held, each time */
+        _Atomic uint16_t gates[PL_ORDER_GATES]; /* what else was held, each time */
         const void *from_lock, *to_lock;
         void *frames[PL_ORDER_FRAMES]; /* where, the first time, */
         char who[PL_FLOW_NAME_BYTES];  /* and by whom */
@@ -74,8 +74,14 @@ struct pl_order_cycle {
 extern struct pl_lock pl_order_lock;
 extern struct pl_order_node pl_order_nodes[PL_ORDER_NODES];
 
-/* Whether that order brings no news. Without the lock. */
-bool pl_order_known(const struct pl_order_taking *taking);
+/*
+ * The edge of that order, NULL: there is none. Without the lock; what may be read of it is _Atomic, and gates.
+ * *settled*: nothing can be learnt of it any more.
+ */
+const struct pl_order_edge *pl_order_find(uint16_t from, bool from_shared, uint16_t to, bool to_shared, bool *settled);
+
+/* How often all has been forgotten. */
+extern _Atomic uint32_t pl_order_epoch;
 
 /* Make it known. True: it closes a cycle that has not been reported yet, in *ret*. With the lock. */
 bool pl_order_learn(const struct pl_order_taking *taking, struct pl_order_cycle *ret) PL_REQUIRES(pl_order_lock);

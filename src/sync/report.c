@@ -2,6 +2,7 @@
 #include "sync/report.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -19,16 +20,25 @@ void pl_report_add(struct pl_report *report, const char *format, ...)
                 report->n += (size_t)n < room ? (size_t)n : room - 1;
 }
 
+static bool is_own(const void *address)
+{
+        return pl_plat_same_object(address, (const void *)(uintptr_t)pl_report_stack);
+}
+
 void pl_report_stack(struct pl_report *report, void *const *frames, unsigned n, const char *indent)
 {
-        unsigned first = 0;
+        unsigned first = 0, end = n;
         char line[256];
 
-        while (first < n && pl_plat_same_object(frames[first], (const void *)(uintptr_t)pl_report_stack))
+        while (first < n && is_own(frames[first]))
                 first++;
-        if (first == n)
-                first = 0; /* the program has this library inside it */
-        for (unsigned i = first; i < n; i++) {
+        while (end > first && is_own(frames[end - 1]))
+                end--;
+        if (first == end) { /* the program has this library inside it */
+                first = 0;
+                end = n;
+        }
+        for (unsigned i = first; i < end; i++) {
                 pl_plat_describe_code(frames[i], line, sizeof line);
                 pl_report_add(report, "%s%s\n", indent, line);
         }

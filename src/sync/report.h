@@ -18,7 +18,7 @@ struct pl_report {
 /* Add to it, cut at the end. */
 PL_PRINTF(2, 3) void pl_report_add(struct pl_report *report, const char *format, ...);
 
-/* Add a line for each frame, but not for those of this library that come first. */
+/* Add a line for each frame, but not for those of this library that come first or last. */
 void pl_report_stack(struct pl_report *report, void *const *frames, unsigned n, const char *indent);
 
 /* Write it on stderr. */
