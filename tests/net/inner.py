@@ -1,0 +1,108 @@
+"""One scenario in one lab: run as the first process of new namespaces (lab.start), tells what came out as JSON.
+
+usage: inner.py BUILD CERTIFICATES KIND NUMBER [ROUNDS]
+"""
+
+import json
+import os
+import sys
+import time
+
+import scenarios
+from faults import NoFault
+from lab import Broken, Lab
+
+EXIT = {"healthy": 0, "unknown": 3}
+
+
+def judge(document, done, expected):
+    """What is wrong with what plait net said, as sentences."""
+    wrong = []
+    verdict = document["verdict"]["code"]
+    if isinstance(expected, scenarios.Unknown):
+        facts = [fact for fact in document["facts"] if fact["name"] == expected.fact]
+        if verdict not in expected.codes:
+            wrong.append(f"the verdict is {verdict}, not {' or '.join(expected.codes)}")
+        if not any(fact["state"] == "unknown" and fact.get("why") for fact in facts):
+            wrong.append(f"the fact {expected.fact} is not unknown with a reason: {facts}")
+    else:
+        codes = (expected,) if isinstance(expected, str) else expected
+        if verdict not in codes:
+            wrong.append(f"the verdict is {verdict}, not {' or '.join(codes)}")
+    if done.code != EXIT.get(verdict, 1):
+        wrong.append(f"the exit code is {done.code} with the verdict {verdict}")
+    if verdict not in EXIT and not (document["verdict"]["evidence"] and document["verdict"]["advice"]):
+        wrong.append("the verdict comes without evidence or without advice")
+    if verdict != "healthy" and any(other["code"] == verdict for other in document["also"]):
+        wrong.append("the verdict stands under also, too")
+    return wrong
+
+
+def ask(lab, args, user, env):
+    """Runs plait net; returns its document, or None, and how it ended."""
+    done = lab.plait("--json", *args.split(), user=user, env=env)
+    try:
+        document = json.loads(done.out)
+        assert document["schema"] == 1
+    except (ValueError, KeyError, AssertionError, TypeError):
+        document = None
+    return document, done
+
+
+def result(lab, args, user, env, expected):
+    document, done = ask(lab, args, user, env)
+    if document is None:
+        return {"user": user, "verdict": "none", "also": [], "seconds": done.seconds, "wrong": [f"no document: {done}"]}
+    return {"user": user, "verdict": document["verdict"]["code"], "also": [other["code"] for other in document["also"]],
+            "seconds": done.seconds, "elapsed": document["elapsed_ms"] / 1000, "wrong": judge(document, done, expected),
+            "document": document}
+
+
+def scenario(lab, number):
+    it = next(one for one in scenarios.SCENARIOS if one.number == number)
+    lab.serve()
+    lab.prove(it.fault(lab))
+    for user, expected in (("root", it.root), ("nobody", it.nobody)):
+        lab.forget()
+        yield result(lab, it.args, user, it.env, expected)
+
+
+def pair(lab, number):
+    it = scenarios.PAIRS[number]
+    lab.serve()
+    for fault in (it.one, it.other):
+        next(fault(lab))
+    lab.forget()
+    got = result(lab, it.args, "root", it.env, it.verdict)
+    if it.also and it.also not in got["also"]:
+        got["wrong"].append(f"{it.also} does not stand under also: {got['also']}")
+    if not it.also and got["also"]:
+        got["wrong"].append(f"the verdict explains what stands under also: {got['also']}")
+    yield got
+
+
+def healthy(lab, number, rounds):
+    it = scenarios.HEALTHY[number]
+    lab.serve()
+    it.change(lab)
+    for at in range(rounds):
+        lab.forget()
+        yield result(lab, it.args, "nobody" if at % 2 else "root", it.env, "healthy")
+
+
+def main():
+    build, certificates, kind, *numbers = sys.argv[1:]
+    begin = time.monotonic()
+    try:
+        lab = Lab(build, certificates)
+        for got in {"scenario": scenario, "pair": pair, "healthy": healthy}[kind](lab, *map(int, numbers)):
+            print(json.dumps(got), flush=True)
+    except NoFault as error:
+        print(json.dumps({"fault": f"the fault is not there: {error}"}), flush=True)
+    except Broken as error:
+        print(json.dumps({"fault": f"the lab does not work: {error}"}), flush=True)
+    print(json.dumps({"lab": time.monotonic() - begin}), flush=True)
+    os._exit(0)  # and with it everything in the lab
+
+
+main()
