@@ -48,6 +48,12 @@ basicConstraints = CA:FALSE
 keyUsage = critical,digitalSignature
 extendedKeyUsage = serverAuth
 subjectAltName = $ENV::NAMES
+[public]
+basicConstraints = CA:FALSE
+keyUsage = critical,digitalSignature
+extendedKeyUsage = serverAuth
+subjectAltName = $ENV::NAMES
+authorityInfoAccess = caIssuers;URI:http://pki.lab.test/intermediate.crt
 """
 
 
@@ -94,7 +100,8 @@ def make(folder):
             ("next-year-other-name", "DNS:other.example.test", {"begin": now + 390 * DAY, "end": now + 410 * DAY}),
             ("expired-other-name", "DNS:other.example.test", {"begin": now - 90 * DAY, "end": now - 2 * DAY}),
             ("incomplete", mine, {})):
-        issue(folder, name, name + ".lab.test", "intermediate", names=names, **dates)
+        # As those of public authorities do, they name the place where the issuer's certificate can be had.
+        issue(folder, name, name + ".lab.test", "intermediate", "public", names=names, **dates)
     issue(folder, "self-signed", "self-signed.lab.test", None, names=mine)
     issue(folder, "self-signed-expired", "self-signed-expired.lab.test", None, names=mine, begin=now - 90 * DAY,
           end=now - 2 * DAY)
