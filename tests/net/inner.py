@@ -9,6 +9,7 @@ import sys
 import time
 
 import scenarios
+import use
 from faults import NoFault
 from lab import Broken, Lab
 
@@ -90,12 +91,22 @@ def healthy(lab, number, rounds):
         yield result(lab, it.args, "nobody" if at % 2 else "root", it.env, "healthy")
 
 
+def usage(lab, number):
+    lab.serve()
+    try:
+        use.uses[number](lab)
+        wrong = []
+    except AssertionError as error:
+        wrong = [str(error)]
+    yield {"user": "root", "wrong": wrong}
+
+
 def main():
     build, certificates, kind, *numbers = sys.argv[1:]
     begin = time.monotonic()
     try:
         lab = Lab(build, certificates)
-        for got in {"scenario": scenario, "pair": pair, "healthy": healthy}[kind](lab, *map(int, numbers)):
+        for got in {"scenario": scenario, "pair": pair, "healthy": healthy, "use": usage}[kind](lab, *map(int, numbers)):
             print(json.dumps(got), flush=True)
     except NoFault as error:
         print(json.dumps({"fault": f"the fault is not there: {error}"}), flush=True)
