@@ -222,8 +222,10 @@ def dns_stub(ready, address, answer, port=53):
 
     class Stream(socketserver.BaseRequestHandler):
         def handle(self):
-            size = struct.unpack("!H", self.request.recv(2))[0]
-            got = reply(self.request.recv(size))
+            message = self.request.recv(65536)[2:]
+            if len(message) < 17:
+                return
+            got = reply(message)
             if isinstance(got, tuple):
                 time.sleep(got[0])
                 got = got[1]
