@@ -29,7 +29,7 @@ def only4(lab):
 
 
 def only6(lab):
-    lab.ip("c", "addr flush dev c0 scope global")
+    lab.ip("c", "-4 addr flush dev c0 scope global")
     lab.run("c", "ip -4 route del default")
     lab.resolv_conf(GATEWAY6)
 

@@ -138,7 +138,7 @@ PAIRS = [Pair(*row) for row in (
     (f.loop, f.dns_partial, "loop.v4.test:80", "routing-loop", "dns-partial"),
     (f.filtered("reject", ""), f.dns_slow, "web.lab.test:81", "rejected-by", "dns-slow"),
     (f.duplicate_v6, f.closed_port, "web.lab.test:81", "duplicate-address", "refused"),
-    (f.routed_away("prohibit"), f.dns_partial, URL, "prohibit-route", "dns-partial"),
+    (f.routed_away("prohibit"), f.dns_slow, URL, "prohibit-route", "dns-slow"),
     (f.gateway_gone, f.dns_not_listening, URL, "gateway-no-arp", "dns-not-listening"),
     (f.self_assigned, f.dns_dead, URL, "dhcp-no-server", None),
     (f.local_filter, f.dns_slow, URL, "local-firewall", "dns-slow"),
