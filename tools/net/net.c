@@ -29,6 +29,7 @@ struct net {
         struct signals signals;
         enum net_code last; /* of --watch: the verdict before */
         unsigned rounds;
+        int write_error; /* why standard output could not be written; 0: it could */
         int code;
 };
 
@@ -63,10 +64,11 @@ static void show_provisional(const struct net_result *result, void *arg)
 static void show(struct net *net, const struct net_result *result)
 {
         bool changed = net->rounds == 1 || net->last != result->verdict.finding.code;
+        int r = 0;
 
+        errno = 0;
         if (net->options.json) {
-                if (net_report_json(result, stdout) < 0)
-                        net->code = EXIT_FAILED;
+                r = net_report_json(result, stdout);
         } else if (net->options.view != NET_VIEW_ALL) {
                 net_report_view(result, net->options.view, &net->style, stdout);
         } else if (!net->options.watch || (changed && !net->style.plain)) {
@@ -74,7 +76,8 @@ static void show(struct net *net, const struct net_result *result)
         } else {
                 net_report_line(result, &net->style, stdout);
         }
-        fflush(stdout);
+        if (fflush(stdout) != 0 || ferror(stdout) || r < 0)
+                net->write_error = errno ? errno : EIO;
 }
 
 /* In front of each round of --watch: when it was. */
@@ -116,7 +119,7 @@ static int rounds(void *arg)
         int64_t next = plait_now_ns();
         int r = round_of(net);
 
-        while (r == 0 && net->options.watch) {
+        while (r == 0 && net->options.watch && !net->write_error) {
                 int64_t now = plait_now_ns();
                 while (next <= now)
                         next += net->options.interval_ns;
@@ -172,5 +175,7 @@ int net_main(int argc, char **argv)
         int signal_number = signals_stop(&net.signals);
         if (signal_number)
                 return 128 + signal_number;
+        if (net.write_error)
+                return net.write_error == EPIPE ? EXIT_FAILED : complain("write the result", -net.write_error);
         return r < 0 && r != -ECANCELED ? complain("diagnose", r) : net.code;
 }
