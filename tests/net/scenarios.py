@@ -129,7 +129,7 @@ PAIRS = [Pair(*row) for row in (
     (f.no_default, f.dns_not_listening, URL, "no-default-route", "dns-not-listening"),
     (f.far_resolver, f.gateway_gone, URL, "gateway-no-arp", None),
     (f.link_down, f.proxy_dead, URL, "link-admin-down", None, PROXIED),
-    (f.no_carrier, f.dns_none, URL, "no-carrier", "dns-no-servers"),
+    (f.no_carrier, f.dns_none, URL, "no-carrier", None),
     (f.dns_not_listening, f.closed_port, "web.lab.test:81", "dns-not-listening", None),
     (f.black_hole, f.dns_slow, "http://web.lab.test/large", "mtu-black-hole", "dns-slow"),
     (f.black_hole, f.v6_dropped, "http://web.lab.test/large", "mtu-black-hole", "ipv6-broken"),

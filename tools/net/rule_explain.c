@@ -11,6 +11,12 @@ static bool is_own(enum net_code code)
         return code == NET_V_DNS_NO_SERVERS || code == NET_V_LINK_ADMIN_DOWN;
 }
 
+/* What manages the network forgets the name servers of a link that has no carrier or no lease. */
+static bool takes_name_servers(enum net_code one, enum net_code other)
+{
+        return other == NET_V_DNS_NO_SERVERS && net_verdict_info(one)->layer <= NET_ADDRESS;
+}
+
 static bool is_one_of(enum net_code code, const enum net_code *codes, size_t count)
 {
         for (size_t i = 0; i < count; i++)
@@ -119,7 +125,7 @@ static bool degraded_explains(const struct net_finding *one, const struct net_fi
 
 bool net_finding_explains(const struct net_case *facts, const struct net_finding *one, const struct net_finding *other)
 {
-        if (one == other || is_own(other->code))
+        if (one == other || (is_own(other->code) && !takes_name_servers(one->code, other->code)))
                 return false;
         if (one->family != 0 && other->family != 0 && one->family != other->family)
                 return false;
