@@ -193,7 +193,7 @@ static void post_rest(const struct visit *visit)
                     (double)visit->tls_ns / 1e6, (double)reply->first_byte_ns / 1e6, (double)reply->body_ns / 1e6);
         net_post(visit->run, &phases);
         redirects.number = (int64_t)visit->count - 1;
-        if (visit->loops && was_visited(visit, visit->next))
+        if (visit->loops && visit->next && was_visited(visit, visit->next))
                 net_fact_fail(&redirects, NET_HTTP_REDIRECT_LOOP, "%s redirects to %s, which was asked for already",
                               visit->urls[visit->count - 1], visit->next);
         else if (visit->loops)
@@ -212,7 +212,7 @@ static bool redirects_everything(struct visit *visit, const struct net_http_url 
         bool result = ask(visit, url, &request) == 0 && visit->reply.head.status >= 300 &&
                       visit->reply.head.status < 400 &&
                       net_http_redirect("http://" NET_PORTAL_NOWHERE "/", visit->reply.head.location, &other) == 0 &&
-                      net_portal_same_site(other, location);
+                      net_portal_same_site(location, other);
 
         free(other);
         return result;
