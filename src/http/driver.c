@@ -94,10 +94,7 @@ void pl_http_driver_order(struct pl_http_driver *driver, struct pl_http_transfer
         transfer->orders |= order;
         if (!pl_list_linked(&transfer->order_link))
                 pl_list_push_back(&driver->orders, &transfer->order_link);
-        sleeper = driver->sleeper;
-        driver->sleeper = NULL;
-        if (sleeper && !pl_sched_wake_claim(sleeper))
-                sleeper = NULL;
+        sleeper = pl_sched_wake_take(&driver->sleeper);
         pl_lock_release(&driver->lock);
         if (sleeper)
                 pl_sched_wake_ready(sleeper);

@@ -97,10 +97,7 @@ static bool tell_all(struct pl_http_driver *driver)
                 transfer->fresh = 0;
                 pl_lock_acquire(&transfer->lock);
                 transfer->news |= fresh;
-                waiter = transfer->waiter;
-                transfer->waiter = NULL;
-                if (waiter && !pl_sched_wake_claim(waiter))
-                        waiter = NULL;
+                waiter = pl_sched_wake_take(&transfer->waiter);
                 pl_lock_release(&transfer->lock);
                 if (waiter)
                         pl_sched_wake_ready(waiter);
@@ -247,10 +244,7 @@ static void on_ready(struct pl_io_watch *watch, unsigned events)
         (void)events;
         pl_lock_acquire(&driver->lock);
         driver->sockets_ready = true;
-        sleeper = driver->sleeper;
-        driver->sleeper = NULL;
-        if (sleeper && !pl_sched_wake_claim(sleeper))
-                sleeper = NULL;
+        sleeper = pl_sched_wake_take(&driver->sleeper);
         pl_lock_release(&driver->lock);
         if (sleeper)
                 pl_sched_wake_ready(sleeper);

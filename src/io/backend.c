@@ -2,10 +2,28 @@
 #include "io/backend.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "plat/panic.h"
+
+struct pl_poller *pl_io_poller_at(struct pl_poller *pollers[PL_IO_POLLERS], unsigned index, size_t bytes,
+                                  const struct pl_io_backend *backend)
+{
+        if (pollers[index])
+                return pollers[index];
+        size_t rounded = (bytes + PL_CACHE_LINE - 1) / PL_CACHE_LINE * PL_CACHE_LINE;
+        struct pl_poller *poller = aligned_alloc(PL_CACHE_LINE, rounded);
+
+        if (!poller)
+                return NULL;
+        memset(poller, 0, rounded);
+        poller->backend = backend;
+        pollers[index] = poller;
+        return poller;
+}
 
 int pl_io_poller_open(struct pl_poller *poller)
 {

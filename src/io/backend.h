@@ -10,6 +10,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/attributes.h"
@@ -73,6 +74,13 @@ extern const struct pl_poller_ops pl_io_uring;
 
 /* Whether a ring can be had, before the workers start. 0 or -errno. */
 int pl_io_uring_probe(void);
+
+enum { PL_IO_POLLERS = 1024 + 64 }; /* workers and spare ones */
+
+/* The poller of worker *index* among those of one kind, which have *bytes*; made when it is first asked for. NULL: no
+ * memory. */
+struct pl_poller *pl_io_poller_at(struct pl_poller *pollers[PL_IO_POLLERS], unsigned index, size_t bytes,
+                                  const struct pl_io_backend *backend);
 
 /* The common parts of the operations. */
 int pl_io_poller_open(struct pl_poller *poller);

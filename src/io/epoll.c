@@ -14,7 +14,7 @@
 #include "plat/panic.h"
 #include "plat/sys.h"
 
-enum { BATCH = 256, BATCH_FOR_OTHERS = 32, MAX_POLLERS = 1024 + 64 };
+enum { BATCH = 256, BATCH_FOR_OTHERS = 32 };
 
 struct epoll_poller {
         struct pl_poller common;
@@ -22,7 +22,7 @@ struct epoll_poller {
         struct epoll_event events[BATCH];
 };
 
-static struct pl_poller *pollers[MAX_POLLERS];
+static struct pl_poller *pollers[PL_IO_POLLERS];
 static _Atomic bool no_pwait2; /* the kernel, or a seccomp filter, has no epoll_pwait2() */
 
 _Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLPRI == POLLPRI && EPOLLERR == POLLERR &&
@@ -98,23 +98,16 @@ static int open_epoll(struct epoll_poller *poller)
 
 static int open_poller(struct pl_poller **ret, unsigned index)
 {
-        if (index >= MAX_POLLERS)
-                return -EINVAL;
-        if (!pollers[index]) {
-                struct epoll_poller *poller = aligned_alloc(PL_CACHE_LINE, sizeof *poller);
-
-                if (!poller)
-                        return -ENOMEM;
-                *poller = (struct epoll_poller){.common.backend = &backend};
-                pollers[index] = &poller->common;
-        }
-
+        struct pl_poller *poller = pl_io_poller_at(pollers, index, sizeof(struct epoll_poller), &backend);
         int saved = errno;
-        int r = open_epoll(of(pollers[index]));
+
+        if (!poller)
+                return -ENOMEM;
+        int r = open_epoll(of(poller));
 
         errno = saved;
         if (r == 0)
-                *ret = pollers[index];
+                *ret = poller;
         return r;
 }
 

@@ -24,7 +24,7 @@
 #include "sched/runtime.h"
 #include "sched/wait.h"
 
-enum { ENTRIES = 512, COMPLETIONS = 8192, MAX_POLLERS = 1024 + 64 };
+enum { ENTRIES = 512, COMPLETIONS = 8192 };
 
 /* In the tag of a request that takes back another: the other's tag, and this bit, which no descriptor has. */
 #define TAG_TAKES_BACK (UINT64_C(1) << 31)
@@ -43,7 +43,7 @@ struct uring_poller {
         struct pl_list mails;
 };
 
-static struct pl_poller *pollers[MAX_POLLERS];
+static struct pl_poller *pollers[PL_IO_POLLERS];
 
 static struct uring_poller *of(struct pl_poller *poller)
 {
@@ -278,23 +278,16 @@ static int open_ring(struct uring_poller *poller)
 
 static int open_poller(struct pl_poller **ret, unsigned index)
 {
-        if (index >= MAX_POLLERS)
-                return -EINVAL;
-        if (!pollers[index]) {
-                struct uring_poller *poller = aligned_alloc(PL_CACHE_LINE, sizeof *poller);
-
-                if (!poller)
-                        return -ENOMEM;
-                *poller = (struct uring_poller){.common.backend = &backend};
-                pollers[index] = &poller->common;
-        }
-
+        struct pl_poller *poller = pl_io_poller_at(pollers, index, sizeof(struct uring_poller), &backend);
         int saved = errno;
-        int r = open_ring(of(pollers[index]));
+
+        if (!poller)
+                return -ENOMEM;
+        int r = open_ring(of(poller));
 
         errno = saved;
         if (r == 0)
-                *ret = pollers[index];
+                *ret = poller;
         return r;
 }
 

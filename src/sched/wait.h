@@ -146,6 +146,15 @@ static inline bool pl_sched_wake_claim(struct pl_wait *wait)
         return false;
 }
 
+/* Under the lock that guards *place*: take the wait that is there and claim it. NULL: there is none, or others won. */
+static inline struct pl_wait *pl_sched_wake_take(struct pl_wait **place)
+{
+        struct pl_wait *wait = *place;
+
+        *place = NULL;
+        return wait && pl_sched_wake_claim(wait) ? wait : NULL;
+}
+
 /* Make a claimed flow run. It may be gone when this returns. Callable from tasks, workers and plain threads. */
 void pl_sched_wake_ready(struct pl_wait *wait);
 

@@ -6,13 +6,12 @@ import os
 import socket
 import subprocess
 import sys
-import time
 
 from server import certificate
 
 FILES = 300
 CONFIGURATION = """
-daemon off; master_process off; pid %(folder)s/pid; error_log stderr crit;
+daemon off; worker_processes 1; user root; pid %(folder)s/pid; error_log stderr crit;
 events { worker_connections 4096; }
 http {
     access_log off; keepalive_requests 1000000; client_body_temp_path %(folder)s/temp; gzip on; gzip_types *; gzip_min_length 2000;
@@ -25,10 +24,12 @@ http {
 """
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def listener():
+    """A socket that listens on a free port; nginx takes it over as when it is upgraded, so no port is raced for."""
+    made = socket.socket()
+    made.bind(("127.0.0.1", 0))
+    made.listen(1024)
+    return made
 
 
 folder = sys.argv[1]
@@ -36,7 +37,8 @@ os.mkdir(folder + "/files")
 for i in range(FILES):
     with open(f"{folder}/files/{i}", "w") as file:
         file.write((f"{i} " * 4096)[: 1024 if i % 2 else 8192])
-values = {"folder": folder, "plain": free_port(), "tls": free_port()}
+plain, tls = listener(), listener()
+values = {"folder": folder, "plain": plain.getsockname()[1], "tls": tls.getsockname()[1]}
 values["good"] = certificate(folder, "good", "localhost", 2, certificate(folder, "ca", "plait test CA", 2))
 with open(folder + "/nginx.conf", "w") as file:
     file.write(CONFIGURATION % values)
@@ -44,9 +46,11 @@ program = "/usr/sbin/nginx"
 if not os.path.exists(program):
     print("missing", flush=True)
     sys.exit(0)
-nginx = subprocess.Popen([program, "-c", folder + "/nginx.conf", "-p", folder], stdin=subprocess.DEVNULL)
-while nginx.poll() is None and socket.socket().connect_ex(("127.0.0.1", values["tls"])):
-    time.sleep(0.01)
+inherited = [plain.fileno(), tls.fileno()]
+nginx = subprocess.Popen([program, "-c", folder + "/nginx.conf", "-p", folder], stdin=subprocess.DEVNULL, pass_fds=inherited,
+                         stderr=subprocess.DEVNULL, env={**os.environ, "NGINX": "".join(f"{fd};" for fd in inherited)})
+plain.close()
+tls.close()
 print(f"plain {values['plain']} tls {values['tls']}", flush=True)
 sys.stdin.read()
 nginx.terminate()
