@@ -119,8 +119,10 @@ static void call_all(struct plait_future *future, struct pl_list *list) PL_NO_LO
 /* Callbacks that will not be called any more; with the lock held. */
 static void forget_all(struct pl_list *list)
 {
-        while (!pl_list_empty(list))
-                unlink_callback(PL_CONTAINER_OF(list->next, struct callback, link));
+        struct pl_list *link;
+
+        while ((link = pl_list_pop_front(list)))
+                *link = (struct pl_list){NULL, NULL};
 }
 
 /* Register in *list*; if *flag* is there already, *fn* is due at once, and this returns 1. */
