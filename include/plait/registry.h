@@ -145,8 +145,8 @@ struct plait_registry_task {
         struct plait_registry_field home;   /**< the one it was started in */
         struct plait_registry_field on_cpu; /**< 1: it runs, or what it has called runs, and sp, fp, pc are old */
         struct plait_registry_field compact;
-        struct plait_registry_field bound;       /**< 1: it runs on one worker only, */
-        struct plait_registry_field worker;      /**< that one */
+        struct plait_registry_field bound;       /**< 1: it runs on one worker only, or has a priority */
+        struct plait_registry_field worker;      /**< that one; or 65535: high priority, 65534: low */
         struct plait_registry_field deadline_ns; /**< of its wait, if wheel is not 0 */
         struct plait_registry_field wheel;
         struct plait_registry_wait wait;

@@ -74,13 +74,27 @@ struct plait_task;
  */
 #define PLAIT_TASK_COMPACT 1U
 
+/**
+ * For plait_task_opts.flags: whenever the task can run, it does so before ordinary ones, on whichever worker is the
+ * first to choose what to run next; 1 choice in 16 goes to the others in any case, so those are not starved. Nothing is
+ * taken off a worker that is in the middle of a task. For few tasks that react to something and wait again. Tasks that
+ * it starts are ordinary ones.
+ */
+#define PLAIT_TASK_HIGH 2U
+
+/**
+ * For plait_task_opts.flags: the task runs when a worker has nothing else to run, and in 1 of 64 choices of each worker
+ * in any case. For work that can wait, such as clean-up.
+ */
+#define PLAIT_TASK_LOW 4U
+
 /** How to start a task. Zero means the default in every member but *size*. */
 struct plait_task_opts {
         size_t size;        /**< sizeof(struct plait_task_opts) */
         const char *name;   /**< shown by tools and messages; copied, cut after 31 bytes; default: none */
         size_t stack_bytes; /**< 16 KiB to 8 MiB, rounded up to 16 KiB, 64 KiB, 256 KiB, 1 MiB or 8 MiB; default: the
                                  run's */
-        unsigned flags;     /**< #PLAIT_TASK_COMPACT or 0 */
+        unsigned flags;     /**< #PLAIT_TASK_COMPACT, or #PLAIT_TASK_HIGH, or #PLAIT_TASK_LOW, or 0 */
 };
 
 /**

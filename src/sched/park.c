@@ -113,8 +113,8 @@ void pl_sched_wake_all(void)
 /* There is something that this worker could take. Exact for the injector and its own queue. */
 static bool work_in_sight(struct pl_run *run, const struct pl_worker *worker)
 {
-        if (atomic_load(&run->injector.n) || pl_runq_count(&worker->ready) || pl_runq_count(&worker->bound) ||
-            atomic_load(&run->stopping))
+        if (atomic_load(&run->injector.n) || atomic_load(&run->high.n) || atomic_load(&run->low.n) ||
+            pl_runq_count(&worker->ready) || pl_runq_count(&worker->bound) || atomic_load(&run->stopping))
                 return true;
         for (unsigned i = 0; i < atomic_load(&run->n_serving); i++)
                 if (!pl_deque_empty(&run->workers[i].fresh))

@@ -144,6 +144,9 @@ static PL_NOINLINE struct plait_task *service(struct pl_worker *worker)
         look_if_time(worker);
         if (PL_UNLIKELY(worker->spare) && !atomic_load_explicit(&worker->wanted, memory_order_relaxed))
                 pl_sched_spare_hand_over(worker);
+        struct plait_task *low = pl_runq_pop_front(&pl_sched_the_run.low);
+        if (PL_UNLIKELY(low != NULL))
+                return low;
         if (pl_deque_empty(&worker->fresh))
                 return NULL;
         return task_of(worker, pl_deque_steal(&worker->fresh));
@@ -154,6 +157,16 @@ static inline struct plait_task *pop_fresh(struct pl_worker *worker)
         return pl_deque_empty(&worker->fresh) ? NULL : task_of(worker, pl_deque_pop(&worker->fresh));
 }
 
+/* There is nothing ordinary to run. */
+static struct plait_task *pick_rest(struct pl_worker *worker)
+{
+        struct plait_task *task = pl_runq_pop_front(&worker->bound);
+
+        if (!task)
+                task = pl_runq_pop_front(&pl_sched_the_run.high); /* it was not its turn */
+        return task;
+}
+
 struct plait_task *pl_sched_pick(struct pl_worker *worker)
 {
         uint32_t ticks = atomic_load_explicit(&worker->ticks, memory_order_relaxed) + 1;
@@ -161,6 +174,9 @@ struct plait_task *pl_sched_pick(struct pl_worker *worker)
 
         atomic_store_explicit(&worker->ticks, ticks, memory_order_relaxed);
         if (PL_UNLIKELY(ticks % PL_SERVICE_TICKS == 0) && (task = service(worker)))
+                return task;
+        if (PL_UNLIKELY(pl_runq_count(&pl_sched_the_run.high)) && ticks % PL_ORDINARY_TICKS &&
+            (task = pl_runq_pop_front(&pl_sched_the_run.high)))
                 return task;
         if (PL_UNLIKELY(pl_runq_count(&worker->bound)) && ticks % 3 == 0)
                 return pl_runq_pop_front(&worker->bound);
@@ -173,7 +189,7 @@ struct plait_task *pl_sched_pick(struct pl_worker *worker)
                 if (!task)
                         task = pl_runq_pop_front(&worker->ready);
         }
-        return task ? task : pl_runq_pop_front(&worker->bound);
+        return task ? task : pick_rest(worker);
 }
 
 void pl_sched_tick(struct pl_worker *worker)
@@ -294,6 +310,8 @@ struct plait_task *pl_sched_find(struct pl_worker *worker)
                 task = pl_sched_pick(worker);
                 if (!task)
                         task = pl_sched_steal(worker);
+                if (!task)
+                        task = pl_runq_pop_front(&pl_sched_the_run.low);
                 if (task) {
                         pl_sched_stop_searching(worker);
                         if (slept)

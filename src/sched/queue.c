@@ -21,9 +21,23 @@ static void enqueue_elsewhere(struct pl_worker *worker, struct plait_task *task)
         pl_sched_offer();
 }
 
+/* For whoever comes first. Workers that sleep come across neither of these queues, so one is woken. */
+static void enqueue_by_priority(struct plait_task *task)
+{
+        struct pl_run *run = &pl_sched_the_run;
+
+        pl_runq_push_back(task->worker == PL_HIGH ? &run->high : &run->low, task);
+        pl_sched_wake_any();
+}
+
 /* To the worker that the task is bound to: a compact task to where its stack is, a service to where it serves. */
 static PL_NOINLINE void enqueue_bound(const struct pl_worker *worker, struct plait_task *task)
 {
+        if (task->worker >= PL_LOW) {
+                enqueue_by_priority(task);
+                return;
+        }
+
         struct pl_worker *own = &pl_sched_the_run.workers[task->worker];
 
         pl_runq_push_back(&own->bound, task);

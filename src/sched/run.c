@@ -300,6 +300,8 @@ static int make_run(const struct plait_run_opts *opts, const struct pl_poller_op
         pl_sched_stuck_init();
         pl_list_init(&run->parked);
         pl_runq_init(&run->injector, true);
+        pl_runq_init(&run->high, true);
+        pl_runq_init(&run->low, true);
         r = make_workers(run);
         if (r == 0)
                 run->id = ++runs;

@@ -131,7 +131,10 @@ static PL_NOINLINE void launch(struct plait_scope *scope, struct plait_task *tas
                 if (!pl_sched_scope_admit(scope, task))
                         return;
         }
-        queue(worker, self, task);
+        if (PL_UNLIKELY(task->bound)) /* by its priority */
+                pl_sched_enqueue(task);
+        else
+                queue(worker, self, task);
 }
 
 /* No memory for a task. */
@@ -256,7 +259,7 @@ static PL_NOINLINE void ending_watched(struct plait_scope *scope, struct plait_t
         struct plait_task *next = pl_sched_scope_dismiss(scope, task, result);
         if (!next)
                 return;
-        if (pl_deque_push(&pl_sched_self_get()->fresh, next))
+        if (!next->bound && pl_deque_push(&pl_sched_self_get()->fresh, next))
                 pl_sched_offer();
         else
                 pl_sched_enqueue(next);

@@ -260,7 +260,7 @@ static void send_to_rest(struct pl_run *run)
 
 static bool work_waits(const struct pl_run *run)
 {
-        if (pl_runq_count(&run->injector))
+        if (pl_runq_count(&run->injector) || pl_runq_count(&run->high) || pl_runq_count(&run->low))
                 return true;
         for (unsigned i = 0; i < atomic_load(&run->n_serving); i++)
                 if (pl_runq_count(&run->workers[i].ready) || !pl_deque_empty(&run->workers[i].fresh))

@@ -195,7 +195,7 @@ void plait_yield(void)
         }
         uint32_t ticks = atomic_load_explicit(&worker->ticks, memory_order_relaxed) + 1;
         if (PL_UNLIKELY(ticks % PL_SERVICE_TICKS == 0 || !pl_deque_empty(&worker->fresh) || pl_sched_the_run.migrate ||
-                        self->bound)) {
+                        self->bound || pl_runq_count(&pl_sched_the_run.high))) {
                 pl_sched_enqueue_yielding(worker, self);
                 next = pl_sched_pick(worker);
         } else {

@@ -52,7 +52,7 @@ int pl_sched_task_check_opts(const struct plait_task_opts *opts)
 {
         if (!opts)
                 return 0;
-        if (opts->size != sizeof *opts || (opts->flags & ~PLAIT_TASK_COMPACT) ||
+        if (opts->size != sizeof *opts || (opts->flags & (opts->flags - 1)) || opts->flags > PLAIT_TASK_LOW ||
             ((opts->flags & PLAIT_TASK_COMPACT) && opts->stack_bytes))
                 return -EINVAL;
         int class = pl_mem_stack_class(opts->stack_bytes);
@@ -92,6 +92,10 @@ int pl_sched_task_apply_opts(struct plait_task *task, const struct plait_task_op
                 task->stack_class = (uint8_t)pl_mem_stack_class(opts->stack_bytes);
         if (opts && (opts->flags & PLAIT_TASK_COMPACT) && !PL_WITH_SANITIZER)
                 task->compact = 1;
+        if (opts && (opts->flags & (PLAIT_TASK_HIGH | PLAIT_TASK_LOW))) {
+                task->bound = 1;
+                task->worker = opts->flags & PLAIT_TASK_HIGH ? PL_HIGH : PL_LOW;
+        }
         if (handle) {
                 task->flags |= PL_TASK_HANDLE;
                 task->ended = false;

@@ -25,6 +25,9 @@ enum pl_task_flag {
         PL_TASK_WATCHED = 8, /* its home scope is PL_SCOPE_WATCHED */
 };
 
+/* In *worker* of a task that is not bound to any, but queued for all according to its priority. */
+enum { PL_HIGH = UINT16_MAX, PL_LOW = UINT16_MAX - 1 };
+
 /*
  * on_cpu is set by whoever resumes the task and cleared once its context has been saved: a task can be woken, queued
  * and even picked by another worker before it has left its stack; it can be switched to only afterwards.
@@ -40,8 +43,8 @@ struct plait_task {
         uint8_t stack_class;
         uint8_t ended;   /* guarded by lock, as are waiters */
         uint8_t compact; /* whether it runs on its worker's shared stack (compact.h) */
-        uint8_t bound;   /* whether it runs on one worker only: */
-        uint16_t worker; /* that one */
+        uint8_t bound;   /* whether it has a queue of its own kind: */
+        uint16_t worker; /* that of the one worker where it runs; or PL_HIGH or PL_LOW */
 
         int (*fn)(void *arg); /* NULL: the memory holds no task that is alive (registry.h) */
         union {

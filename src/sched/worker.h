@@ -20,7 +20,8 @@
 
 enum {
         PL_MAX_WORKERS = 1024,
-        PL_SERVICE_TICKS = 64, /* how many tasks run between two looks at the clock, the timers and the poller */
+        PL_ORDINARY_TICKS = 16, /* one in so many choices is not of high priority */
+        PL_SERVICE_TICKS = 64,  /* how many tasks run between two looks at the clock, the timers and the poller */
 };
 
 /* How soundly a worker without work sleeps. See park.c. */
@@ -117,6 +118,10 @@ struct pl_run {
 
         /* Tasks made runnable by threads that are no workers. */
         PL_LINE_ALIGNED struct pl_runq injector;
+
+        /* Tasks of another priority than the ordinary one, for whoever comes first. */
+        PL_LINE_ALIGNED struct pl_runq high;
+        PL_LINE_ALIGNED struct pl_runq low;
         _Atomic uint32_t n_injecting; /* such threads that are at it; the run does not end under them */
 };
 
