@@ -114,7 +114,9 @@ struct plait_scope {
         struct plait_scope_record *record; /**< zeroed, filled in by the library while the scope is open; or NULL */
         /** @cond private */
         const char *pl_where;
-        int pl_state;
+        unsigned char pl_state;
+        unsigned char pl_cancelled;
+        unsigned char pl_linked;
         unsigned pl_lock;
         struct plait_scope *pl_parent;
         struct plait_task *pl_owner;
@@ -122,16 +124,11 @@ struct plait_scope {
         int64_t pl_owed;
         int64_t pl_pending;
         int pl_error;
-        unsigned pl_cancelled;
-        unsigned pl_linked;
         unsigned pl_running;
-        uint64_t pl_failed;
         void *pl_tasks;
         void *pl_children;
         void *pl_next;
         void **pl_prev;
-        void *pl_queue;
-        char *pl_reason;
         /** @endcond */
 };
 
@@ -162,6 +159,7 @@ struct plait_scope {
  * @param scope  initialised with PLAIT_SCOPE_INIT and not open
  * @return 0, or
  *   - -EINVAL  no task calls, or a compact one, the scope is open already, or *flags* has unknown bits
+ *   - -ENOMEM  no memory for the queue of a scope with a limit
  *
  * Threads: tasks only. Suspends: never. Cancellation: not affected. Since: 0.1.
  */

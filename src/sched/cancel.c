@@ -7,7 +7,7 @@
  * A waiting task obeys its innermost scope (task->scope) and what stands around that, up to a shield.
  *
  * The reason is set once, before the scope is marked, and freed when it is joined: whoever may read it is a task
- * inside.
+ * inside, or knows that the scope is open.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -138,15 +138,35 @@ static void interrupt_tree(struct plait_scope *top) PL_NO_LOCK_CHECK
         pl_lock_release(pl_scope_lock(top));
 }
 
-void pl_sched_scope_cancel(struct plait_scope *scope, int error, char *reason)
+const char *pl_sched_scope_reason(const struct plait_scope *scope)
+{
+        const struct pl_scope_more *more = pl_scope_more(scope);
+
+        return more && atomic_load_explicit(&more->has_reason, memory_order_acquire) ? more->reason : NULL;
+}
+
+/* The first one counts; without memory there is none. Under the lock, so that it is written once. */
+static void give_reason(struct plait_scope *scope, const char *reason)
+{
+        pl_lock_acquire(pl_scope_lock(scope));
+        struct pl_scope_more *more = pl_scope_more(scope);
+        if (!more) {
+                (void)pl_sched_scope_add_more(scope, reason);
+        } else if (!atomic_load_explicit(&more->has_reason, memory_order_relaxed)) {
+                snprintf(more->reason, sizeof more->reason, "%s", reason);
+                atomic_store_explicit(&more->has_reason, 1, memory_order_release);
+        }
+        pl_lock_release(pl_scope_lock(scope));
+}
+
+void pl_sched_scope_cancel(struct plait_scope *scope, int error, const char *reason)
 {
         int none = 0;
-        char *no_reason = NULL;
 
-        __atomic_compare_exchange_n(&scope->pl_error, &none, error, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-        if (pl_scope_is_cancelled(scope) || !__atomic_compare_exchange_n(&scope->pl_reason, &no_reason, reason, false,
-                                                                         __ATOMIC_RELEASE, __ATOMIC_RELAXED))
-                free(reason);
+        if (!(scope->flags & PLAIT_SCOPE_SUPERVISOR))
+                __atomic_compare_exchange_n(&scope->pl_error, &none, error, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+        if (reason && !pl_scope_is_cancelled(scope))
+                give_reason(scope, reason);
         if (__atomic_exchange_n(&scope->pl_cancelled, 1, __ATOMIC_SEQ_CST))
                 return;
         atomic_fetch_add(&pl_sched_the_run.disturbances, 1);
@@ -164,7 +184,7 @@ void pl_sched_scope_fail(struct plait_scope *scope, const struct plait_task *tas
         }
         snprintf(reason, sizeof reason, "task '%s' (#%llu) failed: %d (%s)", plait_task_name(task),
                  (unsigned long long)task->id, error, meaning ? meaning : "no error of the system's");
-        pl_sched_scope_cancel(scope, error, strdup(reason));
+        pl_sched_scope_cancel(scope, error, reason);
 }
 
 static bool is_open(const struct plait_scope *scope)
@@ -181,7 +201,7 @@ void plait_scope_cancel(struct plait_scope *scope)
 void plait_scope_cancel_because(struct plait_scope *scope, const char *reason)
 {
         if (is_open(scope))
-                pl_sched_scope_cancel(scope, -ECANCELED, reason ? strndup(reason, PLAIT_REASON_BYTES - 1) : NULL);
+                pl_sched_scope_cancel(scope, -ECANCELED, reason);
 }
 
 /* --- why --- */
@@ -208,7 +228,7 @@ int plait_cancel_reason(char *buf, size_t bytes)
                 return 0;
         for (const struct plait_scope *scope = self->scope; scope; scope = scope->pl_parent) {
                 if (pl_scope_is_cancelled(scope)) {
-                        describe(scope, __atomic_load_n(&scope->pl_reason, __ATOMIC_ACQUIRE), "cancelled", buf, bytes);
+                        describe(scope, pl_sched_scope_reason(scope), "cancelled", buf, bytes);
                         return -ECANCELED;
                 }
                 if (scope->deadline_ns && scope->deadline_ns <= now_ns &&
@@ -267,7 +287,7 @@ static void inject(const struct plait_task *task, const struct plait_scope *all)
                 if (scope == victim && (scope->flags & PLAIT_SCOPE_SHIELD))
                         victim = scope->pl_parent;
         if (scope && atomic_fetch_add(&injection.waits, 1) + 1 == injection.at)
-                pl_sched_scope_cancel(victim, -ECANCELED, strdup("injected by PLAIT_DEBUG=cancel"));
+                pl_sched_scope_cancel(victim, -ECANCELED, "injected by PLAIT_DEBUG=cancel");
 }
 
 /* --- being asked --- */

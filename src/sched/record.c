@@ -4,33 +4,55 @@
  *
  * The queue of tasks that the limit holds back is a ring through their links, entered at the last. While it is not
  * empty, as many tasks run as may, and each that ends hands its place to the first in the queue: pl_running stays as it
- * is then.
+ * is then. A supervisor counts its failures in pl_error, which is no error there.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "sched/scope.h"
 
-static void push(struct plait_scope *scope, struct plait_task *task)
+int pl_sched_scope_add_more(struct plait_scope *scope, const char *reason)
 {
-        struct pl_list *last = scope->pl_queue;
+        struct pl_scope_more *more = calloc(1, sizeof *more);
+        const char *where = __atomic_load_n(&scope->pl_where, __ATOMIC_RELAXED);
+
+        if (!more)
+                return -ENOMEM;
+        more->where = where;
+        if (reason) {
+                snprintf(more->reason, sizeof more->reason, "%s", reason);
+                more->has_reason = 1;
+        }
+        const char *tagged = (const char *)((uintptr_t)more | pl_scope_more_bit);
+        if (((uintptr_t)where & pl_scope_more_bit) ||
+            !__atomic_compare_exchange_n(&scope->pl_where, &where, tagged, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+                free(more); /* somebody else has done it */
+        return 0;
+}
+
+static void push(struct pl_scope_more *more, struct plait_task *task)
+{
+        struct pl_list *last = more->queue;
 
         if (last)
                 pl_list_insert_before(last->next, &task->link);
         else
                 pl_list_init(&task->link);
-        scope->pl_queue = &task->link;
+        more->queue = &task->link;
 }
 
 static struct plait_task *pop(struct plait_scope *scope)
 {
-        struct pl_list *last = scope->pl_queue;
+        struct pl_scope_more *more = scope->limit ? pl_scope_more(scope) : NULL;
+        struct pl_list *last = more ? more->queue : NULL;
 
         if (!last)
                 return NULL;
         struct pl_list *first = last->next;
         if (first == last)
-                scope->pl_queue = NULL;
+                more->queue = NULL;
         else
                 pl_list_remove(first);
         return PL_CONTAINER_OF(first, struct plait_task, link);
@@ -45,7 +67,7 @@ bool pl_sched_scope_admit(struct plait_scope *scope, struct plait_task *task)
         if (admitted)
                 scope->pl_running++;
         else
-                push(scope, task);
+                push(pl_scope_more(scope), task);
         if (record) {
                 record->started++;
                 if (admitted)
@@ -84,8 +106,8 @@ struct plait_task *pl_sched_scope_dismiss(struct plait_scope *scope, const struc
         struct plait_task *next = pop(scope);
         if (!next)
                 scope->pl_running--;
-        if (result < 0)
-                scope->pl_failed++;
+        if (result < 0 && (scope->flags & PLAIT_SCOPE_SUPERVISOR) && scope->pl_error < INT_MAX)
+                scope->pl_error++;
         if (record) {
                 record->finished++;
                 if (next)
@@ -101,8 +123,14 @@ struct plait_task *pl_sched_scope_dismiss(struct plait_scope *scope, const struc
 
 void pl_sched_scope_settle(struct plait_scope *scope)
 {
-        if (scope->record && scope->pl_reason)
-                snprintf(scope->record->reason, sizeof scope->record->reason, "%s", scope->pl_reason);
+        struct pl_scope_more *more = pl_scope_more(scope);
+        const char *reason = pl_sched_scope_reason(scope);
+
+        if (scope->record && reason)
+                snprintf(scope->record->reason, sizeof scope->record->reason, "%s", reason);
+        if (more)
+                scope->pl_where = more->where;
+        free(more);
 }
 
 int plait_scope_stats(struct plait_scope *scope, struct plait_scope_record *ret)
@@ -112,7 +140,7 @@ int plait_scope_stats(struct plait_scope *scope, struct plait_scope_record *ret)
         pl_lock_acquire(pl_scope_lock(scope));
         *ret = *scope->record;
         pl_lock_release(pl_scope_lock(scope));
-        const char *reason = __atomic_load_n(&scope->pl_reason, __ATOMIC_ACQUIRE);
+        const char *reason = pl_sched_scope_reason(scope);
         if (reason)
                 snprintf(ret->reason, sizeof ret->reason, "%s", reason);
         return 0;

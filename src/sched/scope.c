@@ -49,8 +49,8 @@ const char *pl_sched_scope_where(const struct plait_scope *scope, const struct p
 {
         if (scope->pl_state == PL_SCOPE_CLOSED || scope->pl_owner != task)
                 snprintf(buf, bytes, "a function that returned without joining it");
-        else if (scope->pl_where)
-                snprintf(buf, bytes, "%s", scope->pl_where);
+        else if (pl_scope_name(scope))
+                snprintf(buf, bytes, "%s", pl_scope_name(scope));
         else
                 snprintf(buf, bytes, "address %p; PLAIT_SCOPE_INIT would tell file and line", scope->pl_opened_at);
         return buf;
@@ -65,6 +65,8 @@ static int open_at(struct plait_scope *scope, const void *caller)
         if (PL_UNLIKELY(self->scope == scope))
                 pl_panic("the scope of %s is initialised anew while it is open: call plait_scope_join() before that",
                          scope->pl_where ? scope->pl_where : "unknown place");
+        if (PL_UNLIKELY(scope->limit != 0) && pl_sched_scope_add_more(scope, NULL) < 0)
+                return -ENOMEM;
         scope->pl_parent = self->scope;
         scope->pl_owner = self;
         scope->pl_opened_at = caller;
@@ -395,12 +397,10 @@ static PL_NOINLINE int close_unusual(struct plait_scope *scope)
 {
         int r = __atomic_load_n(&scope->pl_error, __ATOMIC_RELAXED);
 
+        bool cancelled = pl_scope_is_cancelled(scope);
+
         pl_sched_scope_settle(scope);
-        free(scope->pl_reason);
-        scope->pl_reason = NULL;
-        if (r < 0 || !(scope->flags & PLAIT_SCOPE_SUPERVISOR))
-                return r;
-        return scope->pl_failed > INT_MAX ? INT_MAX : (int)scope->pl_failed;
+        return cancelled && r >= 0 ? -ECANCELED : r;
 }
 
 int plait_scope_join(struct plait_scope *scope)

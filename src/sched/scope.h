@@ -12,6 +12,35 @@ enum pl_scope_state {
         PL_SCOPE_WATCHED, /* open, and each start and end of a task is to be looked at: see record.c */
 };
 
+/* More than a scope has room for: made when one with a limit is opened, or when one is cancelled for a reason. */
+struct pl_scope_more {
+        const char *where; /* what pl_where was before */
+        void *queue;       /* tasks that the limit holds back; under the scope's lock */
+        _Atomic int has_reason;
+        char reason[PLAIT_REASON_BYTES];
+};
+
+_Static_assert(
+        sizeof(struct plait_scope) <= 120,
+        "compilers clear up to 15 words fast; from 16 on that takes twice as long here, and scopes are made often");
+
+/* pl_where is either what it is called, or the address of the above with the highest bit set, which no address has. */
+static const uintptr_t pl_scope_more_bit = (uintptr_t)1 << 63;
+
+static inline struct pl_scope_more *pl_scope_more(const struct plait_scope *scope)
+{
+        uintptr_t word = (uintptr_t)__atomic_load_n(&scope->pl_where, __ATOMIC_ACQUIRE);
+
+        return word & pl_scope_more_bit ? (struct pl_scope_more *)(word & ~pl_scope_more_bit) : NULL;
+}
+
+static inline const char *pl_scope_name(const struct plait_scope *scope)
+{
+        const struct pl_scope_more *more = pl_scope_more(scope);
+
+        return more ? more->where : scope->pl_where;
+}
+
 static inline struct pl_lock *pl_scope_lock(struct plait_scope *scope)
 {
         return (struct pl_lock *)(void *)&scope->pl_lock;
@@ -24,8 +53,8 @@ static inline bool pl_scope_is_cancelled(const struct plait_scope *scope)
 
 /* --- cancel.c --- */
 
-/* Cancel *scope*, which fails with *error* unless it has failed already. *reason* is malloc()ed, or NULL, and taken. */
-void pl_sched_scope_cancel(struct plait_scope *scope, int error, char *reason);
+/* Cancel *scope*, which fails with *error* unless it has failed already. *reason* may be NULL. */
+void pl_sched_scope_cancel(struct plait_scope *scope, int error, const char *reason);
 
 /* The same because *task*, whose scope it is, has returned *error*. */
 void pl_sched_scope_fail(struct plait_scope *scope, const struct plait_task *task, int error);
@@ -43,7 +72,13 @@ void pl_sched_scope_unlink(struct plait_scope *scope);
 void pl_sched_cancel_arm(const struct plait_scope *scope);
 void pl_sched_cancel_disarm(void);
 
+/* Why *scope* was cancelled; NULL: nobody said. */
+const char *pl_sched_scope_reason(const struct plait_scope *scope);
+
 /* --- record.c --- */
+
+/* Give a scope that has none its struct pl_scope_more. 0 or -ENOMEM. */
+int pl_sched_scope_add_more(struct plait_scope *scope, const char *reason);
 
 /* Whether *scope*, about to be opened, is to be PL_SCOPE_WATCHED. */
 static inline bool pl_scope_is_watched(const struct plait_scope *scope)
