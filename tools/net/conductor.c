@@ -60,13 +60,15 @@ static int probe(void *arg)
 }
 
 /* A view of one layer needs few probes. */
-static bool is_in_view(enum net_view view, const struct net_probe *probe)
+static bool is_in_view(const struct net_run *run, const struct net_probe *probe)
 {
-        switch (view) {
+        bool names = probe->layer == NET_DNS && run->target.given;
+
+        switch (run->options->view) {
         case NET_VIEW_LINKS: return probe->layer <= NET_ADDRESS && !(probe->flags & NET_CONFIRM);
-        case NET_VIEW_ARP: return probe->layer == NET_NEIGHBOUR;
+        case NET_VIEW_ARP: return probe->layer == NET_NEIGHBOUR || names;
         case NET_VIEW_DNS: return probe->layer == NET_DNS;
-        case NET_VIEW_PATH: return probe->layer == NET_DNS || probe->layer == NET_PATH;
+        case NET_VIEW_PATH: return probe->layer == NET_PATH || names;
         default: return true;
         }
 }
@@ -83,7 +85,7 @@ static void start(struct conductor *conductor, struct probing *probing)
 
 static bool is_wanted(const struct conductor *conductor, const struct net_probe *probe)
 {
-        return is_in_view(conductor->run->options->view, probe) &&
+        return is_in_view(conductor->run, probe) &&
                (!probe->wanted || probe->wanted(conductor->run, conductor->facts, conductor->count));
 }
 

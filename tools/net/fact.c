@@ -23,6 +23,7 @@ void net_fact_ok(struct net_fact *fact, const char *value, ...)
         fact->state = NET_OK;
         fact->symptom = NET_NO_SYMPTOM;
         va_start(args, value);
+        // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): clang 14 does not see va_start() here
         vsnprintf(fact->value, sizeof fact->value, value, args);
         va_end(args);
 }
@@ -34,6 +35,7 @@ void net_fact_fail(struct net_fact *fact, enum net_symptom symptom, const char *
         fact->state = NET_FAIL;
         fact->symptom = symptom;
         va_start(args, why);
+        // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): clang 14 does not see va_start() here
         vsnprintf(fact->why, sizeof fact->why, why, args);
         va_end(args);
 }
@@ -45,6 +47,7 @@ void net_fact_unknown(struct net_fact *fact, const char *why, ...)
         fact->state = NET_UNKNOWN;
         fact->symptom = NET_NO_SYMPTOM;
         va_start(args, why);
+        // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): clang 14 does not see va_start() here
         vsnprintf(fact->why, sizeof fact->why, why, args);
         va_end(args);
 }
@@ -54,6 +57,7 @@ void net_fact_value(struct net_fact *fact, const char *value, ...)
         va_list args;
 
         va_start(args, value);
+        // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): clang 14 does not see va_start() here
         vsnprintf(fact->value, sizeof fact->value, value, args);
         va_end(args);
 }

@@ -74,11 +74,8 @@ static int64_t dhclient_time(struct net_line line)
                 return 0;
         char text[132];
         snprintf(text, sizeof text, "%s %s", rest, word);
-        if (sscanf(text, "%4d/%2d/%2d %2d:%2d:%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
-                   &tm.tm_sec) != 6)
+        if (!strptime(text, "%Y/%m/%d %H:%M:%S", &tm))
                 return 0;
-        tm.tm_year -= 1900;
-        tm.tm_mon -= 1;
         return timegm(&tm);
 }
 

@@ -129,10 +129,11 @@ static void judge_lease(struct net_run *run, const struct net_link *link, const 
         net_ip_text(&lease->address, address);
         net_ip_text(&lease->server, server);
         if (lease->expires == 0 || left > 0) {
-                net_fact_ok(&fact, "%s from %s, written by %s", address, server, lease->client);
+                char more[40] = "";
                 if (lease->expires != 0)
-                        net_fact_ok(&fact, "%s from %s, for %lld s more, written by %s", address, server,
-                                    (long long)left, lease->client);
+                        snprintf(more, sizeof more, ", for %lld s more", (long long)left);
+                net_fact_ok(&fact, "%s from %s%s, written by %s%s%.60s", address, server, more, lease->client,
+                            *lease->portal ? ", with the captive portal " : "", lease->portal);
         } else if (!in_use && net_link_has_address(&run->host, link->index, AF_INET)) {
                 net_fact_unknown(&fact, "an old lease of %s (%s); another address is in use", lease->client, address);
         } else {

@@ -175,13 +175,15 @@ static bool is_asked(const struct net_run *run, const struct net_link *link)
 /* An address is missing, or the lease is in doubt; or the machine itself is to be looked at and has a lease. */
 bool net_dhcp_wanted(const struct net_run *run, const struct net_fact *facts, size_t count)
 {
-        bool in_doubt = has_symptom(facts, count, NET_NO_ADDRESS) || has_symptom(facts, count, NET_APIPA) ||
-                        has_symptom(facts, count, NET_LEASE_EXPIRED);
-        bool leased = false;
-
+        if (has_symptom(facts, count, NET_NO_ADDRESS) || has_symptom(facts, count, NET_APIPA) ||
+            has_symptom(facts, count, NET_LEASE_EXPIRED))
+                return true;
+        if (run->target.given && !has_symptom(facts, count, NET_NO_ARP))
+                return false;
         for (size_t i = 0; i < run->host.links.count; i++)
-                leased |= is_asked(run, &run->host.links.at[i]) && is_dynamic(&run->host, run->host.links.at[i].index);
-        return in_doubt || (leased && (!run->target.given || has_symptom(facts, count, NET_NO_ARP)));
+                if (is_asked(run, &run->host.links.at[i]) && is_dynamic(&run->host, run->host.links.at[i].index))
+                        return true;
+        return false;
 }
 
 int net_dhcp_probe(struct net_run *run)

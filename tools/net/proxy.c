@@ -94,8 +94,10 @@ static void decode(const char *text, size_t length, char *to, size_t size)
 
         for (size_t i = 0; i < length && used + 1 < size; i++) {
                 char c = text[i];
-                if (c == '%' && i + 2 < length && hex(text[i + 1]) >= 0 && hex(text[i + 2]) >= 0) {
-                        c = (char)(hex(text[i + 1]) << 4 | hex(text[i + 2]));
+                int high = c == '%' && i + 2 < length ? hex(text[i + 1]) : -1;
+                int low = high >= 0 ? hex(text[i + 2]) : -1;
+                if (low >= 0) {
+                        c = (char)(high * 16 + low);
                         i += 2;
                 }
                 to[used++] = c;

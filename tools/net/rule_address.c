@@ -7,6 +7,8 @@
 
 #include "net/finding.h"
 
+enum { WITNESSES = 4 };
+
 /* What is known of one address. */
 struct reach {
         const struct net_fact *connect, *echo, *hops, *alive, *route, *neighbour;
@@ -66,7 +68,7 @@ static enum net_code code_of(enum net_symptom symptom)
 /* Who stands in the way of this address. Returns the code, and the fact that tells. */
 static enum net_code judge(const struct reach *reach, const struct net_fact **ret)
 {
-        const struct net_fact *const explicit[] = {reach->route, reach->connect, reach->hops, reach->echo};
+        const struct net_fact *const explicit[WITNESSES] = {reach->route, reach->connect, reach->hops, reach->echo};
 
         if (failed_with(reach->neighbour, NET_NO_ARP)) {
                 *ret = reach->neighbour;
@@ -77,7 +79,7 @@ static enum net_code judge(const struct reach *reach, const struct net_fact **re
                 bool on_link = reach->route && reach->route->state == NET_OK && reach->route->from.family == 0;
                 return on_link ? NET_V_TARGET_NO_ARP : NET_V_GATEWAY_NO_ARP;
         }
-        for (size_t i = 0; i < sizeof explicit / sizeof *explicit; i++) {
+        for (size_t i = 0; i < WITNESSES; i++) {
                 const struct net_fact *fact = explicit[i];
                 enum net_code code = fact && fact->state == NET_FAIL ? code_of(fact->symptom) : NET_HEALTHY;
                 /* That an echo is filtered says nothing of a connection that only got no answer. */

@@ -38,6 +38,8 @@ size_t net_ways(const struct net_run *run, struct net_way *ret, size_t room)
                 return count;
         }
         for (size_t i = 0; i < 2 && count < room; i++) {
+                if (families[i] == AF_INET ? run->options->ipv6_only : run->options->ipv4_only)
+                        continue;
                 const struct net_route *found = default_route(&run->host, families[i]);
                 if (found)
                         ret[count++] = way_of(found, families[i]);
