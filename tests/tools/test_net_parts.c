@@ -407,12 +407,13 @@ TEST(dhcp_discover_survives_the_way_through_a_packet)
 
 static size_t make_lease(uint8_t *bytes, uint8_t type)
 {
+        static const uint8_t address[] = {10, 1, 0, 100};
         static const uint8_t options[] = {53, 1, 0, 54, 4, 10, 1,  0, 1, 51, 4, 0,   0, 14,  16,  3,   4,
                                           10, 1, 0, 1,  6, 4,  10, 1, 0, 53, 0, 114, 3, 'u', 'r', 'l', 255};
 
         net_dhcp_discover(mac, 1, bytes);
         bytes[0] = 2;
-        memcpy(bytes + 16, "\x0a\x01\x00\x64", 4);
+        memcpy(bytes + 16, address, sizeof address);
         memcpy(bytes + 240, options, sizeof options);
         bytes[242] = type;
         return 240 + sizeof options;
