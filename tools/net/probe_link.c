@@ -45,7 +45,7 @@ int net_link_probe(struct net_run *run)
                 judge(run, link, &fact);
                 net_post(run, &fact);
         }
-        if (others == 0 && !(run->target.literal && net_ip_is_loopback(&run->target.ip))) {
+        if (others == 0 && !run->to_self) {
                 struct net_fact fact = net_fact_make(NET_LINK, "link.state", NULL);
                 net_fact_fail(&fact, NET_NO_LINK, "the kernel knows no interface but the loopback");
                 net_post(run, &fact);

@@ -5,6 +5,7 @@
 
 #include <netinet/in.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,6 +23,18 @@ static bool may_use_packets(void)
         return fd >= 0;
 }
 
+/* A loopback address, or a name that /etc/hosts gives one. */
+static bool is_loopback(const struct net_target *target)
+{
+        struct net_ip ip = target->ip;
+
+        if (!target->given)
+                return false;
+        if (!target->literal && net_hosts_find(target->host, &ip, 1) == 0)
+                return strcasecmp(target->host, "localhost") == 0;
+        return net_ip_is_loopback(&ip);
+}
+
 int net_run_init(struct net_run *run, const struct net_options *options, const struct net_target *target)
 {
         struct net_proxy_settings settings = net_proxy_environment(options->proxy);
@@ -33,6 +46,7 @@ int net_run_init(struct net_run *run, const struct net_options *options, const s
         run->deadline_ns = run->begin_ns + NET_SOFT_NS - RULES_NS;
         run->confirm_deadline_ns = run->begin_ns + (options->load ? NET_LOAD_NS : NET_HARD_NS) - RULES_NS;
         run->raw = may_use_packets();
+        run->to_self = is_loopback(target);
         net_proxy_choose(&settings, target, &run->proxy);
         net_host_read(&run->host);
         return net_board_init(&run->board);

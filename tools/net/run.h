@@ -36,6 +36,7 @@ struct net_run {
         int64_t deadline_ns;         /* probes end by then: begin + NET_SOFT_NS, less a little for the rules */
         int64_t confirm_deadline_ns; /* those with NET_CONFIRM by then: begin + NET_HARD_NS, or NET_LOAD_NS for --load
                                       */
+        bool to_self;                /* the target is this machine's loopback: links do not matter */
         bool raw;                    /* raw and packet sockets are allowed (CAP_NET_RAW) */
 
         struct plait_event resolved; /* the addresses are known, or it is known that there are none */

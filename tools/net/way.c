@@ -67,14 +67,13 @@ bool net_link_matters(const struct net_run *run, const struct net_link *link)
 {
         struct net_way ways[NET_WAYS_MAX];
         size_t count = net_ways(run, ways, NET_WAYS_MAX);
-        bool to_self = run->target.given && run->target.literal && net_ip_is_loopback(&run->target.ip);
 
+        if (run->to_self)
+                return link->loopback;
         for (size_t i = 0; i < count; i++)
                 if (ways[i].link == link->index)
                         return true;
-        if (count > 0 || to_self)
-                return to_self && link->loopback;
-        if (link->loopback || link->master != 0)
+        if (count > 0 || link->loopback || link->master != 0)
                 return false;
         for (size_t i = 0; i < run->host.links.count; i++)
                 if (works(&run->host, &run->host.links.at[i]))
