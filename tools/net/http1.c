@@ -5,9 +5,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
@@ -299,26 +296,64 @@ static int month_of(const char *name)
         return -1;
 }
 
+static const char *skip(const char *text)
+{
+        return text + strspn(text, " ,-:");
+}
+
+static bool take_number(const char **text, int *ret)
+{
+        const char *at = skip(*text);
+        int value = 0;
+        int digits = 0;
+
+        for (; isdigit((unsigned char)at[digits]) && digits < 5; digits++)
+                value = value * 10 + at[digits] - '0';
+        if (digits == 0 || digits > 4)
+                return false;
+        *text = at + digits;
+        *ret = value;
+        return true;
+}
+
+static bool take_month(const char **text, int *ret)
+{
+        const char *at = skip(*text);
+        int month = month_of(at);
+
+        if (month < 0)
+                return false;
+        *text = at + 3;
+        *ret = month;
+        return true;
+}
+
+static bool take_time(const char **text, struct tm *tm)
+{
+        return take_number(text, &tm->tm_hour) && take_number(text, &tm->tm_min) && take_number(text, &tm->tm_sec);
+}
+
 int64_t net_http1_parse_date(const char *text)
 {
         struct tm tm = {0};
-        char month[4] = "";
         int year = 0;
+        const char *behind_day = text + strcspn(text, " ,");
+        const char *at = behind_day;
 
-        /* "Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994" */
-        if (sscanf(text, "%*[A-Za-z], %2d %3s %4d %2d:%2d:%2d", &tm.tm_mday, month, &year, &tm.tm_hour, &tm.tm_min,
-                   &tm.tm_sec) != 6 &&
-            sscanf(text, "%*[A-Za-z], %2d-%3s-%2d %2d:%2d:%2d", &tm.tm_mday, month, &year, &tm.tm_hour, &tm.tm_min,
-                   &tm.tm_sec) != 6 &&
-            sscanf(text, "%*3s %3s %2d %2d:%2d:%2d %4d", month, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec,
-                   &year) != 6)
-                return -1;
+        /* "Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT" */
+        bool is_date = take_number(&at, &tm.tm_mday) && take_month(&at, &tm.tm_mon) && take_number(&at, &year) &&
+                       take_time(&at, &tm);
+
+        if (!is_date) { /* "Sun Nov  6 08:49:37 1994" */
+                at = behind_day;
+                is_date = take_month(&at, &tm.tm_mon) && take_number(&at, &tm.tm_mday) && take_time(&at, &tm) &&
+                          take_number(&at, &year);
+        }
         if (year >= 0 && year < 100)
                 year += year < 70 ? 2000 : 1900;
-        tm.tm_mon = month_of(month);
         tm.tm_year = year - 1900;
-        if (tm.tm_mon < 0 || year < 1970 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour < 0 || tm.tm_hour > 23 ||
-            tm.tm_min < 0 || tm.tm_min > 59 || tm.tm_sec < 0 || tm.tm_sec > 60)
+        if (!is_date || year < 1970 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 || tm.tm_min > 59 ||
+            tm.tm_sec > 60)
                 return -1;
         return (int64_t)timegm(&tm);
 }
