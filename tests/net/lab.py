@@ -116,6 +116,7 @@ class Lab:
         self.chains = set()
         self.certificates = None
         self.resolver = None
+        self.relay = None
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self.cover_the_machine(build, certificates)
         self.make_namespaces()
@@ -310,13 +311,12 @@ class Lab:
     def line(self, **properties):
         """Puts a relay between r1 and r2 in place of the wire, with the properties of stubs.relay."""
         self.ip("r1", "link set u1 down")
-        pid = self.call("r1", stubs.relay, ("t1", "t2"), (lambda: None, self.inside("r2")), **properties)
+        self.relay = self.call("r1", stubs.relay, ("t1", "t2"), (lambda: None, self.inside("r2")), **properties)
         for where, device, mine, peer, prefix in (("r1", "t1", 1, 2, "198.51.100.0/24"), ("r2", "t2", 2, 1, "10.1.0.0/24")):
             self.ip(where, f"addr flush dev u{mine}", f"link set {device} up", f"addr add 10.12.0.{mine}/30 dev {device}",
                     f"addr add 2001:db8:12::{mine}/64 dev {device} nodad",
                     f"route replace {prefix} via 10.12.0.{peer}",
                     f"-6 route replace 2001:db8:{'9' if mine == 1 else '1'}::/64 via 2001:db8:12::{peer}")
-        return pid
 
     # Servers.
 
