@@ -151,6 +151,8 @@ PLAIT_API inline void plait_mutex_unlock(struct plait_mutex *mutex);
  */
 #define PLAIT_MUTEX_HOLDER ((uintptr_t)0x0000fffffffffff8)
 
+PLAIT_API extern __thread uintptr_t *plait_flow_tls;
+
 /* The calling flow. The address is read each time: after a wait it is found in another thread. */
 inline uintptr_t *plait_mutex_flow(void)
 {
