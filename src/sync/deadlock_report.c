@@ -84,7 +84,7 @@ static void add_stack(const struct pl_deadlock_stop *stop, const struct pl_wait 
 
         if (stop->runs_here)
                 return;
-        if (stop->flow == self)
+        if (here && stop->flow == self)
                 context = *here;
         else if (!task)
                 context = pl_registry_thread(stop->flow)->place;

@@ -46,6 +46,7 @@ enum { QUEUE_LOCKED = 1, NEW = 2, QUEUE_BITS = 7 };
 
 #define HOLDER PLAIT_MUTEX_HOLDER
 
+/* NOLINTNEXTLINE(misc-redundant-expression): that they are is what it says */
 _Static_assert(HOLDER == PL_SCHED_FLOW_BITS, "a holder is a flow");
 _Static_assert((WAITERS | WOKEN) == 3 && WOKEN == 2, "mutex.h has these as numbers");
 
