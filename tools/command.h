@@ -20,5 +20,8 @@ struct command {
 int fetch_main(int argc, char **argv);
 int net_main(int argc, char **argv);
 int demo_main(int argc, char **argv);
+int ps_main(int argc, char **argv);
+int top_main(int argc, char **argv);
+int tree_main(int argc, char **argv);
 
 #endif

@@ -12,6 +12,9 @@
 static const struct command commands[] = {
         {"fetch", "download URLs, all at once", fetch_main},
         {"net", "say what is wrong with the network, in one verdict", net_main},
+        {"ps", "list the tasks of a running program, or of its core file", ps_main},
+        {"tree", "show its scopes, one in the other, and their tasks", tree_main},
+        {"top", "watch its tasks", top_main},
         {"demo", "show what tasks are good for, on a small site of its own", demo_main},
 };
 

@@ -134,7 +134,7 @@ struct plait_registry_task {
         uint32_t reserved;
         struct plait_registry_field fn;    /**< what was started; 0: the memory holds no task, or one that has ended */
         struct plait_registry_field arg;   /**< until it starts */
-        struct plait_registry_field saved; /**< compact and started: its frames, 0 while they are on the stack */
+        struct plait_registry_field saved; /**< compact, started and not its stack's owner: its frames */
         struct plait_registry_field id;
         struct plait_registry_field name;   /**< a string; 0: none */
         struct plait_registry_field sp;     /**< where it goes on when it is resumed: the stack pointer, */
@@ -158,6 +158,9 @@ struct plait_registry_thread {
         uint32_t reserved;
         struct plait_registry_field tid; /**< 0: the memory holds no thread, or one that has ended */
         struct plait_registry_wait wait;
+        struct plait_registry_field sp; /**< where it waits: the stack pointer, */
+        struct plait_registry_field fp; /**< the frame pointer, */
+        struct plait_registry_field pc; /**< and the address of the code */
 };
 
 /** Of a worker. */
@@ -172,21 +175,23 @@ struct plait_registry_worker {
         struct plait_registry_field bound;        /**< how many that can go on are bound to it */
         struct plait_registry_field fresh_top;    /**< tasks and forks that have not started: */
         struct plait_registry_field fresh_bottom; /**< bottom - top of them */
+        struct plait_registry_field spare;        /**< 1: it works only while others are held up */
 };
 
 /** Of the run. */
 struct plait_registry_run {
         uint32_t bytes;
         uint32_t reserved;
-        struct plait_registry_field id;      /**< 0: no run is under way */
-        struct plait_registry_field workers; /**< address of the first of */
-        struct plait_registry_field n_workers;
+        struct plait_registry_field id;        /**< 0: no run is under way */
+        struct plait_registry_field workers;   /**< address of the first of */
+        struct plait_registry_field n_workers; /**< spare ones included */
         struct plait_registry_field
                 clock_ms; /**< CLOCK_MONOTONIC in ms, modulo 2^32, when a worker last looked at it */
         struct plait_registry_field injector;        /**< how many tasks other threads have handed over */
         struct plait_registry_field started_ns;      /**< when it began, CLOCK_MONOTONIC */
         struct plait_registry_field started_real_ns; /**< the same, CLOCK_REALTIME */
         struct plait_registry_field root;            /**< address of the scope of the first task */
+        struct plait_registry_field n_stuck;         /**< how often a worker was found held up by a task */
 };
 
 /** Of a scope. */
@@ -219,6 +224,15 @@ struct plait_registry_fd {
         struct plait_registry_field number; /**< the file descriptor */
 };
 
+/** Of what a task waits for with the cause "mutex". */
+struct plait_registry_mutex {
+        struct plait_registry_field holder;  /**< whose bits in mask are the address of the holder's wait; 0: nobody */
+        struct plait_registry_field of_task; /**< in a wait: 1: it is a task's, and begins task_wait bytes into that */
+        uint64_t mask;
+        uint32_t task_wait;
+        uint32_t thread_wait; /**< the same for a thread */
+};
+
 /** The registry. Constant from the moment that the library is loaded; members are only ever appended. */
 struct plait_registry {
         char magic[16];   /**< #PLAIT_REGISTRY_MAGIC */
@@ -241,6 +255,8 @@ struct plait_registry {
         struct plait_registry_scope scope;
         struct plait_registry_stack stack;
         struct plait_registry_fd fd;
+        uint32_t reserved_too;
+        struct plait_registry_mutex mutex;
 };
 
 /** This program's. */

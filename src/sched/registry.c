@@ -8,9 +8,11 @@
 
 #include <string.h>
 
+#include "plait/mutex.h"
 #include "plait/registry.h"
 #include "plait/time.h"
 #include "sched/compact.h"
+#include "sched/flow.h"
 #include "sched/held.h"
 #include "sched/worker.h"
 
@@ -104,6 +106,7 @@ const struct plait_registry pl_sched_registry = {
                         .started_ns = RUN(started_ns),
                         .started_real_ns = RUN(started_real_ns),
                         .root = RUN(root),
+                        .n_stuck = RUN(n_stuck),
                 },
         .worker =
                 {
@@ -116,6 +119,7 @@ const struct plait_registry pl_sched_registry = {
                         .bound = WORKER(bound.n),
                         .fresh_top = WORKER(fresh.top),
                         .fresh_bottom = WORKER(fresh.bottom),
+                        .spare = WORKER(spare),
                 },
         .task =
                 {
@@ -149,6 +153,9 @@ const struct plait_registry pl_sched_registry = {
                 {
                         .bytes = sizeof(struct pl_thread_record),
                         .tid = THREAD(tid),
+                        .sp = THREAD(place.sp),
+                        .fp = THREAD(place.fp),
+                        .pc = THREAD(place.pc),
                         .wait =
                                 {
                                         .state = THREAD(wait.state),
@@ -180,6 +187,14 @@ const struct plait_registry pl_sched_registry = {
                         .saved_bytes = FIELD(struct saved, bytes),
                 },
         .fd = {.number = {.offset = PL_REGISTRY_FD_NUMBER, .size = sizeof(int)}},
+        .mutex =
+                {
+                        .holder = FIELD(struct plait_mutex, pl_holder),
+                        .of_task = FIELD(struct pl_wait, of_task),
+                        .mask = PL_SCHED_FLOW_BITS,
+                        .task_wait = offsetof(struct plait_task, wait),
+                        .thread_wait = offsetof(struct pl_thread_record, wait),
+                },
 };
 
 extern const struct plait_registry plait_registry __attribute__((alias("pl_sched_registry")));

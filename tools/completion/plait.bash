@@ -5,12 +5,12 @@ _plait() {
     COMPREPLY=()
 
     if [ "$COMP_CWORD" -eq 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W 'fetch demo net help --help --version' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'fetch demo net ps tree top help --help --version' -- "$cur")
         return
     fi
     case $command in
     help)
-        [ "$COMP_CWORD" -eq 2 ] && mapfile -t COMPREPLY < <(compgen -W 'fetch demo net' -- "$cur")
+        [ "$COMP_CWORD" -eq 2 ] && mapfile -t COMPREPLY < <(compgen -W 'fetch demo net ps tree top' -- "$cur")
         return
         ;;
     fetch)
@@ -33,6 +33,31 @@ _plait() {
         options='--input --output --resume --sync --jobs --per-host --rate --timeout --connect-timeout
             --stall-timeout --retries --max-redirects --header --user-agent --proxy --cacert --insecure --http1.1
             --http2 --raw --accept-unmarked-end --json --quiet --help --usage --version'
+        ;;
+    ps | tree | top)
+        case $prev in
+        --state)
+            mapfile -t COMPREPLY < <(compgen -W 'new ready running waiting' -- "$cur")
+            return
+            ;;
+        -s | --sort)
+            local keys='id name state since'
+            [ "$command" = top ] && keys='run wait id name'
+            mapfile -t COMPREPLY < <(compgen -W "$keys" -- "$cur")
+            return
+            ;;
+        --name | -n | --limit | --count | -d | --delay) return ;;
+        esac
+        case $command in
+        ps) options='--state --name --limit --sort --stacks --no-stacks --json --help --usage --version' ;;
+        tree) options='--all --json --help --usage --version' ;;
+        top) options='--delay --batch --count --sort --help --usage --version' ;;
+        esac
+        if [ "${cur#-}" = "$cur" ]; then
+            compopt -o filenames
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur" && cd /proc && compgen -G '[0-9]*' | grep "^$cur")
+            return
+        fi
         ;;
     demo) options='--json --help --usage --version' ;;
     net)
