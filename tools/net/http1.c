@@ -307,7 +307,7 @@ static bool take_number(const char **text, int *ret)
         int value = 0;
         int digits = 0;
 
-        for (; isdigit((unsigned char)at[digits]) && digits < 5; digits++)
+        for (; digits < 5 && isdigit((unsigned char)at[digits]); digits++)
                 value = value * 10 + at[digits] - '0';
         if (digits == 0 || digits > 4)
                 return false;
