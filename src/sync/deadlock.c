@@ -289,6 +289,16 @@ static unsigned find_circle(struct pl_wait *start, struct pl_deadlock_stop *ret,
         return search.found ? unroll(&search, ret, most) : 0;
 }
 
+/* Two who close it at the same time both find it. */
+static bool was_said(const struct pl_deadlock_stop *circle, unsigned n)
+{
+        for (unsigned i = 0; i < n; i++)
+                if (circle[i].flow == said.flow && circle[i].seen.word == said.seen.word &&
+                    circle[i].seen.id == said.seen.id)
+                        return true;
+        return false;
+}
+
 static PL_NOINLINE void search_from(struct pl_wait *start)
 {
         static struct pl_deadlock_stop circle[PL_DEADLOCK_SHOWN];
@@ -297,7 +307,7 @@ static PL_NOINLINE void search_from(struct pl_wait *start)
         pl_context_here(&here);
         pl_lock_acquire(&search_lock);
         unsigned n = find_circle(start, circle, PL_DEADLOCK_SHOWN);
-        if (n) {
+        if (n && !was_said(circle, n)) {
                 pl_deadlock_report_circle(circle, n, start, &here);
                 said = circle[0];
         }
