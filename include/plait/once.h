@@ -29,7 +29,7 @@
  * static int user(void *arg)
  * {
  *         (void)arg;
- *         int r = plait_once(&once, load, NULL, PLAIT_NEVER);
+ *         int r = plait_once_do(&once, load, NULL, PLAIT_NEVER);
  *         assert(r < 0 || configuration == 42);
  *         return r;
  * }
@@ -106,8 +106,8 @@ PLAIT_API inline bool plait_once_is_done(const struct plait_once *once);
  *
  * Threads: any. Suspends: may. Cancellation: ends the wait; what has been done returns 0 in any case. Since: 0.1.
  */
-PLAIT_API PLAIT_MUST_CHECK inline int plait_once(struct plait_once *once, int (*fn)(void *arg), void *arg,
-                                                 int64_t deadline_ns);
+PLAIT_API PLAIT_MUST_CHECK inline int plait_once_do(struct plait_once *once, int (*fn)(void *arg), void *arg,
+                                                    int64_t deadline_ns);
 
 /** @cond private */
 /* pl_state: 1 is for done; the rest is in src/sync/once.c. */
@@ -116,7 +116,7 @@ inline bool plait_once_is_done(const struct plait_once *once)
         return __atomic_load_n(&once->pl_state, __ATOMIC_ACQUIRE) == 1;
 }
 
-inline int plait_once(struct plait_once *once, int (*fn)(void *arg), void *arg, int64_t deadline_ns)
+inline int plait_once_do(struct plait_once *once, int (*fn)(void *arg), void *arg, int64_t deadline_ns)
 {
         if (__builtin_expect(plait_once_is_done(once), 1))
                 return 0;

@@ -2,8 +2,8 @@
  * Once. Two words: state, lock of the queue, and a pointer.
  *
  * State: NEW, DONE for good, or BUSY: somebody is in the function. All changes are made under the lock; DONE is read
- * without. While BUSY, the pointer is to the flow that is in the function (sched/flow.h), or, when somebody waits, to the
- * first waiter, whose slot has that. WAITERS says which it is.
+ * without. While BUSY, the pointer is to the flow that is in the function (sched/flow.h), or, when somebody waits, to
+ * the first waiter, whose slot has that. WAITERS says which it is.
  *
  * A success wakes all waiters. After a failure the first waiter is woken to try; the rest stay, and if he was claimed,
  * he is the one who is in the function: nobody who comes later is faster than who waits.
@@ -21,7 +21,7 @@ enum { NEW, DONE, BUSY, WAITERS = 4 };
 static char your_turn;
 
 extern bool plait_once_is_done(const struct plait_once *once);
-extern int plait_once(struct plait_once *once, int (*fn)(void *arg), void *arg, int64_t deadline_ns);
+extern int plait_once_do(struct plait_once *once, int (*fn)(void *arg), void *arg, int64_t deadline_ns);
 
 static inline struct pl_spin *lock_of(struct plait_once *once)
 {

@@ -153,7 +153,7 @@ int plait_worker_local_get(struct plait_worker_local *local, void **ret_value)
                 return r;
         struct place *place = &values->places[own_place(values)];
         struct sharing sharing = {.local = local, .place = place};
-        r = plait_once(&place->once, make_shared, &sharing, PLAIT_NEVER);
+        r = plait_once_do(&place->once, make_shared, &sharing, PLAIT_NEVER);
         if (r == 0)
                 *ret_value = place->shared;
         return r;

@@ -30,7 +30,7 @@ static int do_once(void *arg)
 {
         struct job *job = arg;
 
-        job->result = plait_once(job->once, inside, job, job->deadline_ns);
+        job->result = plait_once_do(job->once, inside, job, job->deadline_ns);
         return 0;
 }
 
@@ -165,7 +165,7 @@ TEST(once_waiters_that_give_up_take_no_turn, .run = alone)
         CHECK_INT(plait_scope_join(&scope), ==, -ECANCELED);
         CHECK_INT(early.result, ==, -ETIMEDOUT);
         CHECK_INT(cancelled.result, ==, -ECANCELED);
-        CHECK_INT(plait_once(&once, inside, &last, 0), ==, -ETIMEDOUT);
+        CHECK_INT(plait_once_do(&once, inside, &last, 0), ==, -ETIMEDOUT);
         plait_event_set(&go);
         CHECK_OK(plait_scope_join(&outer));
         CHECK(!plait_once_is_done(&once));
@@ -177,14 +177,14 @@ TEST(once_waiters_that_give_up_take_no_turn, .run = alone)
 
 static int call_again(void *once)
 {
-        return plait_once(once, call_again, once, PLAIT_NEVER);
+        return plait_once_do(once, call_again, once, PLAIT_NEVER);
 }
 
 TEST(once_inside_itself_is_a_deadlock, .run = in_task)
 {
         struct plait_once once = PLAIT_ONCE_INIT;
 
-        CHECK_INT(plait_once(&once, call_again, &once, PLAIT_NEVER), ==, -EDEADLK);
+        CHECK_INT(plait_once_do(&once, call_again, &once, PLAIT_NEVER), ==, -EDEADLK);
         CHECK(!plait_once_is_done(&once));
 }
 
@@ -192,7 +192,7 @@ TEST(once_inside_itself_is_a_deadlock_in_a_thread)
 {
         struct plait_once once = PLAIT_ONCE_INIT;
 
-        CHECK_INT(plait_once(&once, call_again, &once, PLAIT_NEVER), ==, -EDEADLK);
+        CHECK_INT(plait_once_do(&once, call_again, &once, PLAIT_NEVER), ==, -EDEADLK);
 }
 
 /* Others wait, so the one inside is remembered elsewhere. */
@@ -202,13 +202,13 @@ static int crowded_result;
 static int call_again_when_crowded(void *event)
 {
         CHECK_OK(plait_event_wait(event, PLAIT_NEVER));
-        crowded_result = plait_once(&crowded, call_again_when_crowded, event, PLAIT_NEVER);
+        crowded_result = plait_once_do(&crowded, call_again_when_crowded, event, PLAIT_NEVER);
         return 0;
 }
 
 static int call_crowded(void *event)
 {
-        return plait_once(&crowded, call_again_when_crowded, event, PLAIT_NEVER);
+        return plait_once_do(&crowded, call_again_when_crowded, event, PLAIT_NEVER);
 }
 
 TEST(once_inside_itself_is_a_deadlock_with_waiters, .run = alone)

@@ -384,7 +384,7 @@ static int make_things(void *arg)
                 int r;
 
                 do
-                        r = plait_once(&thing->once, make_thing, thing, some_deadline(&random));
+                        r = plait_once_do(&thing->once, make_thing, thing, some_deadline(&random));
                 while (r == -EAGAIN || r == -ETIMEDOUT);
                 CHECK_INT(r, ==, 0);
                 CHECK_INT(thing->done, ==, 1);
