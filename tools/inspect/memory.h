@@ -15,7 +15,10 @@ struct inspect_error {
         char text[512];
 };
 
-__attribute__((format(printf, 2, 3))) int inspect_fail(struct inspect_error *error, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void inspect_explain(struct inspect_error *error, const char *format, ...);
+
+/* Say what went wrong; the result is -1. */
+#define inspect_fail(error, ...) (inspect_explain((error), __VA_ARGS__), -1)
 
 /* A range of the program's addresses that a file stands behind. */
 struct inspect_mapping {

@@ -5,7 +5,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -82,6 +81,21 @@ static bool add_mapping(struct inspect_memory *memory, const struct inspect_mapp
         return true;
 }
 
+/* "START-END PERMISSIONS OFFSET ..." */
+static bool parse_mapping(const char *line, struct inspect_mapping *ret)
+{
+        char *at;
+
+        ret->start = strtoull(line, &at, 16);
+        if (*at != '-')
+                return false;
+        ret->end = strtoull(at + 1, &at, 16);
+        if (strlen(at) < sizeof " rwxp ")
+                return false;
+        ret->offset = strtoull(at + strlen(" rwxp "), &at, 16);
+        return *at == ' ' && ret->start < ret->end;
+}
+
 static bool read_mappings(struct inspect_memory *memory, FILE *maps)
 {
         char *line = NULL;
@@ -90,14 +104,12 @@ static bool read_mappings(struct inspect_memory *memory, FILE *maps)
 
         while (ok && getline(&line, &size, maps) > 0) {
                 struct inspect_mapping mapping = {0};
-                int path = 0;
 
-                if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %" SCNx64 " %*s %*s %n", &mapping.start, &mapping.end,
-                           &mapping.offset, &path) != 3 ||
-                    line[path] != '/')
+                const char *path = strchr(line, '/');
+
+                if (!path || !parse_mapping(line, &mapping))
                         continue;
-                line[strcspn(line, "\n")] = '\0';
-                mapping.path = strdup(line + path);
+                mapping.path = strndup(path, strcspn(path, "\n"));
                 ok = mapping.path && add_mapping(memory, &mapping);
                 if (!ok)
                         free(mapping.path);

@@ -252,10 +252,10 @@ static bool step(struct unwinder *unwinder, const struct stack_window *window, c
         return true;
 }
 
-size_t unwind(struct unwinder *unwinder, const struct inspect_registers *start, const struct stack_window *window,
+size_t unwind(struct unwinder *unwinder, const struct inspect_registers *from, const struct stack_window *window,
               uint64_t *ret, size_t most)
 {
-        struct inspect_registers at = *start;
+        struct inspect_registers at = *from;
         size_t count = 0;
 
         while (count < most && at.pc) {

@@ -32,8 +32,8 @@ struct place {
 struct unwinder *unwinder_new(struct inspect_memory *memory);
 void unwinder_free(struct unwinder *unwinder);
 
-/* The addresses on a stack, from *at* outwards; all but the first are return addresses. Returns how many. */
-size_t unwind(struct unwinder *unwinder, const struct inspect_registers *at, const struct stack_window *window,
+/* The addresses on a stack, from *from* outwards; all but the first are return addresses. Returns how many. */
+size_t unwind(struct unwinder *unwinder, const struct inspect_registers *from, const struct stack_window *window,
               uint64_t *ret, size_t most);
 
 /* What stands at *address*; of a return address, the call before it. */

@@ -214,10 +214,10 @@ const char *words_wait(struct words *words, const struct inspect_task *task, cha
         size_t used = put(buffer, size, 0, inspect_cause(words->program, task->cause));
         if (task->fd >= 0) {
                 used = put(buffer, size, used, " fd ");
-                used = put_number(buffer, size, used, (uint64_t)task->fd, 10);
+                put_number(buffer, size, used, (uint64_t)task->fd, 10);
         } else if (task->holder && strcmp(inspect_cause(words->program, task->cause), "task") == 0) {
                 used = put(buffer, size, used, " #");
-                used = put_number(buffer, size, used, task->holder, 10);
+                put_number(buffer, size, used, task->holder, 10);
         } else if (task->object) {
                 const char *variable = symbol(words, task->object);
 
@@ -228,10 +228,10 @@ const char *words_wait(struct words *words, const struct inspect_task *task, cha
                         used = put_number(buffer, size, used, task->object, 16);
                 if (task->holder) {
                         used = put(buffer, size, used, " of #");
-                        used = put_number(buffer, size, used, task->holder, 10);
+                        put_number(buffer, size, used, task->holder, 10);
                 } else if (task->holder_tid) {
                         used = put(buffer, size, used, " of thread ");
-                        used = put_number(buffer, size, used, task->holder_tid, 10);
+                        put_number(buffer, size, used, task->holder_tid, 10);
                 }
         }
         return buffer;

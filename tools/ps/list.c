@@ -20,6 +20,7 @@ enum {
         SINCE_COLUMNS = 8,
         SCOPE_COLUMNS = 18,
         OUTPUT_BUFFER = 1 << 20,
+        ROW_BYTES = sizeof(void *),
 };
 
 struct list {
@@ -80,14 +81,14 @@ static int choose(struct list *list)
         const struct inspect_picture *picture = &list->picture;
         const uint64_t limit = list->options->limit;
 
-        list->rows = malloc((picture->n_tasks + 1) * sizeof(*list->rows));
+        list->rows = calloc(picture->n_tasks + 1, ROW_BYTES);
         if (!list->rows)
                 return -1;
         for (size_t i = 0; i < picture->n_tasks; i++)
                 if (wanted(list, &picture->tasks[i]))
                         list->rows[list->n_rows++] = &picture->tasks[i];
         if (list->options->order != ORDER_NONE)
-                qsort_r(list->rows, list->n_rows, sizeof(*list->rows), compare, list);
+                qsort_r(list->rows, list->n_rows, ROW_BYTES, compare, list);
         list->n_matching = list->n_rows;
         if (limit && list->n_rows > limit)
                 list->n_rows = (size_t)limit;
