@@ -77,7 +77,7 @@ PLAIT_BEGIN_DECLS
 
 /** One lock of a set, and how it is to be taken: exactly one member is not NULL. */
 struct plait_lock {
-        struct plait_mutex *mutex;
+        struct plait_mutex *mutex;  /**< a mutex */
         struct plait_rwlock *read;  /**< for reading */
         struct plait_rwlock *write; /**< for writing */
 };

@@ -114,10 +114,14 @@ PLAIT_API PLAIT_MUST_CHECK inline int plait_mutex_trylock(struct plait_mutex *mu
  * Threads: any. Suspends: never. Cancellation: not affected. Since: 0.1.
  */
 #define plait_mutex_init(mutex, class_name) \
-        plait_mutex_init_at((mutex), (class_name) ? (class_name) : PLAIT_MUTEX_LINE(__FILE__, __LINE__))
+        plait_mutex_init_at((mutex), plait_mutex_class((class_name), PLAIT_MUTEX_LINE(__FILE__, __LINE__)))
 /** @cond private */
 #define PLAIT_MUTEX_LINE(file, line) PLAIT_MUTEX_LINE_TEXT(file, line)
 #define PLAIT_MUTEX_LINE_TEXT(file, line) file ":" #line
+static inline const char *plait_mutex_class(const char *name, const char *line)
+{
+        return name ? name : line;
+}
 PLAIT_API void plait_mutex_init_at(struct plait_mutex *mutex, const char *class_name);
 /** @endcond */
 

@@ -109,10 +109,10 @@ enum plait_registry_wait_state {
 
 /** Of a pool of objects of one size, and the slabs that they are in. */
 struct plait_registry_slab {
-        uint32_t slab_bytes;      /**< a slab is that big, and aligned to that */
-        uint32_t header_bytes;    /**< where the first object of a slab starts */
-        uint32_t slabs_per_chunk; /**< the n-th slab is in chunk n / this */
-        uint32_t reserved;
+        uint32_t slab_bytes;                      /**< a slab is that big, and aligned to that */
+        uint32_t header_bytes;                    /**< where the first object of a slab starts */
+        uint32_t slabs_per_chunk;                 /**< the n-th slab is in chunk n / this */
+        uint32_t reserved;                        /**< 0 */
         struct plait_registry_field object_bytes; /**< in the pool */
         struct plait_registry_field n_slabs;      /**< in the pool */
         struct plait_registry_field chunks;       /**< in the pool: an array of addresses */
@@ -130,12 +130,12 @@ struct plait_registry_wait {
 
 /** Of a task. */
 struct plait_registry_task {
-        uint32_t bytes;
-        uint32_t reserved;
-        struct plait_registry_field fn;    /**< what was started; 0: the memory holds no task, or one that has ended */
-        struct plait_registry_field arg;   /**< until it starts */
-        struct plait_registry_field saved; /**< compact, started and not its stack's owner: its frames */
-        struct plait_registry_field id;
+        uint32_t bytes;                     /**< of the whole structure */
+        uint32_t reserved;                  /**< 0 */
+        struct plait_registry_field fn;     /**< what was started; 0: the memory holds no task, or one that has ended */
+        struct plait_registry_field arg;    /**< until it starts */
+        struct plait_registry_field saved;  /**< compact, started and not its stack's owner: its frames */
+        struct plait_registry_field id;     /**< its number */
         struct plait_registry_field name;   /**< a string; 0: none */
         struct plait_registry_field sp;     /**< where it goes on when it is resumed: the stack pointer, */
         struct plait_registry_field fp;     /**< the frame pointer, */
@@ -144,30 +144,30 @@ struct plait_registry_task {
         struct plait_registry_field scope;  /**< the innermost one that is open */
         struct plait_registry_field home;   /**< the one it was started in */
         struct plait_registry_field on_cpu; /**< 1: it runs, or what it has called runs, and sp, fp, pc are old */
-        struct plait_registry_field compact;
+        struct plait_registry_field compact;     /**< 1: it shares a stack, see #PLAIT_TASK_COMPACT */
         struct plait_registry_field bound;       /**< 1: it runs on one worker only, or has a priority */
         struct plait_registry_field worker;      /**< that one; or 65535: high priority, 65534: low */
         struct plait_registry_field deadline_ns; /**< of its wait, if wheel is not 0 */
-        struct plait_registry_field wheel;
-        struct plait_registry_wait wait;
+        struct plait_registry_field wheel;       /**< 0: no deadline is set */
+        struct plait_registry_wait wait;         /**< its wait */
 };
 
 /** Of a thread that is no worker and has waited for something of plait's. */
 struct plait_registry_thread {
-        uint32_t bytes;
-        uint32_t reserved;
+        uint32_t bytes;                  /**< of the whole structure */
+        uint32_t reserved;               /**< 0 */
         struct plait_registry_field tid; /**< 0: the memory holds no thread, or one that has ended */
-        struct plait_registry_wait wait;
-        struct plait_registry_field sp; /**< where it waits: the stack pointer, */
-        struct plait_registry_field fp; /**< the frame pointer, */
-        struct plait_registry_field pc; /**< and the address of the code */
+        struct plait_registry_wait wait; /**< its wait */
+        struct plait_registry_field sp;  /**< where it waits: the stack pointer, */
+        struct plait_registry_field fp;  /**< the frame pointer, */
+        struct plait_registry_field pc;  /**< and the address of the code */
 };
 
 /** Of a worker. */
 struct plait_registry_worker {
-        uint32_t bytes;
-        uint32_t reserved;
-        struct plait_registry_field tid;
+        uint32_t bytes;                           /**< of the whole structure */
+        uint32_t reserved;                        /**< 0 */
+        struct plait_registry_field tid;          /**< of its thread */
         struct plait_registry_field current;      /**< the task that it runs; 0: none */
         struct plait_registry_field ticks;        /**< tasks that it has switched to, modulo 2^32 */
         struct plait_registry_field idle;         /**< not 0: it sleeps, or is about to */
@@ -180,8 +180,8 @@ struct plait_registry_worker {
 
 /** Of the run. */
 struct plait_registry_run {
-        uint32_t bytes;
-        uint32_t reserved;
+        uint32_t bytes;                        /**< of the whole structure */
+        uint32_t reserved;                     /**< 0 */
         struct plait_registry_field id;        /**< 0: no run is under way */
         struct plait_registry_field workers;   /**< address of the first of */
         struct plait_registry_field n_workers; /**< spare ones included */
@@ -196,8 +196,8 @@ struct plait_registry_run {
 
 /** Of a scope. */
 struct plait_registry_scope {
-        uint32_t bytes;
-        uint32_t reserved;
+        uint32_t bytes;                          /**< of the whole structure */
+        uint32_t reserved;                       /**< 0 */
         struct plait_registry_field deadline_ns; /**< 0: none of its own */
         struct plait_registry_field flags;       /**< #PLAIT_SCOPE_SHIELD */
         struct plait_registry_field state;       /**< 0: closed */
@@ -205,9 +205,9 @@ struct plait_registry_scope {
         struct plait_registry_field owner;       /**< the task that opened it */
         struct plait_registry_field opened_at;   /**< an address in the code */
         struct plait_registry_field owed;        /**< owed + pending / 2: how many tasks are in it */
-        struct plait_registry_field pending;
-        struct plait_registry_field error; /**< the first failure, a negative errno */
-        struct plait_registry_field cancelled;
+        struct plait_registry_field pending;     /**< see owed */
+        struct plait_registry_field error;       /**< the first failure, a negative errno */
+        struct plait_registry_field cancelled;   /**< not 0: it is */
 };
 
 /** Of a stack. */
@@ -228,9 +228,9 @@ struct plait_registry_fd {
 struct plait_registry_mutex {
         struct plait_registry_field holder;  /**< whose bits in mask are the address of the holder's wait; 0: nobody */
         struct plait_registry_field of_task; /**< in a wait: 1: it is a task's, and begins task_wait bytes into that */
-        uint64_t mask;
-        uint32_t task_wait;
-        uint32_t thread_wait; /**< the same for a thread */
+        uint64_t mask;                       /**< see holder */
+        uint32_t task_wait;                  /**< see of_task */
+        uint32_t thread_wait;                /**< the same for a thread */
 };
 
 /** The registry. Constant from the moment that the library is loaded; members are only ever appended. */
@@ -240,23 +240,23 @@ struct plait_registry {
         uint32_t size;    /**< of this structure: what is beyond it is not there */
         char library[16]; /**< what plait_version() returns */
 
-        const void *run;
-        const void *task_pool;
-        const void *thread_pool;
+        const void *run;           /**< address of the run */
+        const void *task_pool;     /**< address of the pool of tasks */
+        const void *thread_pool;   /**< address of the pool of threads that are no workers */
         const char *const *causes; /**< what a wait's cause is called, such as "mutex" */
-        uint32_t n_causes;
-        uint32_t reserved;
+        uint32_t n_causes;         /**< how many of them */
+        uint32_t reserved;         /**< 0 */
 
-        struct plait_registry_slab slab;
-        struct plait_registry_run run_at;
-        struct plait_registry_worker worker;
-        struct plait_registry_task task;
-        struct plait_registry_thread thread;
-        struct plait_registry_scope scope;
-        struct plait_registry_stack stack;
-        struct plait_registry_fd fd;
-        uint32_t reserved_too;
-        struct plait_registry_mutex mutex;
+        struct plait_registry_slab slab;     /**< where the members of pools and slabs are */
+        struct plait_registry_run run_at;    /**< those of the run */
+        struct plait_registry_worker worker; /**< those of a worker */
+        struct plait_registry_task task;     /**< those of a task */
+        struct plait_registry_thread thread; /**< those of a thread */
+        struct plait_registry_scope scope;   /**< those of a scope */
+        struct plait_registry_stack stack;   /**< those of a stack */
+        struct plait_registry_fd fd;         /**< those of a descriptor */
+        uint32_t reserved_too;               /**< 0 */
+        struct plait_registry_mutex mutex;   /**< those of a mutex */
 };
 
 /** This program's. */

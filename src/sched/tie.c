@@ -1,7 +1,6 @@
 /* Waits that can be part of a deadlock. */
 #include "sched/tie.h"
 
-#include "plat/sanitizer.h"
 #include "sched/scope.h"
 #include "sched/worker.h"
 
@@ -30,9 +29,10 @@ static bool is_tied_up(const struct pl_wait *wait)
 }
 
 /* Without the lock: who is being added looks for himself. */
-static PL_NO_TSAN bool has_known_children(const struct plait_scope *scope)
+static bool has_known_children(const struct plait_scope *scope)
 {
-        return *(void *const volatile *)&scope->pl_tasks || *(void *const volatile *)&scope->pl_children;
+        return __atomic_load_n(&scope->pl_tasks, __ATOMIC_RELAXED) ||
+               __atomic_load_n(&scope->pl_children, __ATOMIC_RELAXED);
 }
 
 static bool has_tied_child(struct plait_scope *scope)

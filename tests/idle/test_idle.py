@@ -10,7 +10,7 @@ import time
 import tap
 
 PROGRAM = sys.argv[1]
-SETTLED_S, SETTLE_MOST_S, WATCH_S = 0.5, 20, 3
+SETTLED_S, SETTLE_MOST_S, WATCH_S = 2, 30, 3  # memory is given back about a second after it was last used
 
 
 def strace():

@@ -16,7 +16,11 @@ static void *frames[MOST];
 static unsigned n_frames;
 static volatile int nothing;
 
+#ifdef __clang__
+#define NOINLINE __attribute__((noinline)) /* it makes no clones, and does not know the word */
+#else
 #define NOINLINE __attribute__((noinline, noclone))
+#endif
 
 static NOINLINE int innermost(void)
 {
