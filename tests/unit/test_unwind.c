@@ -128,7 +128,7 @@ TEST(unwind_of_a_suspended_flow_ends_at_its_beginning)
         n_frames = pl_plat_unwind(&flow, false, frames, MOST);
         unsigned at = find((uintptr_t)waits, 0);
         CHECK_UINT(at, ==, 0);
-        CHECK_UINT(find((uintptr_t)entry, at), ==, 1);
+        CHECK_UINT(find((uintptr_t)entry, at + 1), ==, 1);
         CHECK_UINT(n_frames, <=, 3);
 }
 
