@@ -224,6 +224,8 @@ TEST(order_of_locks_on_the_stack_is_reported, .run = strict, .signal = SIGABRT, 
         struct pair forth = {&first, &second}, back = {&second, &first};
         struct plait_task *task;
 
+        if (TEST_WITH_ASAN)
+                SKIP("what is on the stack is elsewhere, where locks may be new");
         /* Not inside this one's join, which may run them on this stack. */
         CHECK_OK(plait_scope_start(&scope, pair_task, &forth, NULL, &task));
         CHECK_OK(plait_task_wait(task, PLAIT_NEVER, NULL));
