@@ -13,7 +13,7 @@
 
 enum { PAGES = 200 };
 
-static int sessions, pages, connections;
+static int sessions, pages;
 
 static int make_session(void *arg, void **ret_session)
 {
@@ -87,7 +87,6 @@ static int accept_all(void *arg)
         int fd;
 
         while ((fd = plait_accept(server->listener, NULL, PLAIT_NEVER)) >= 0) {
-                __atomic_add_fetch(&connections, 1, __ATOMIC_RELAXED);
                 int r = plait_scope_go(&server->scope, serve, (void *)(intptr_t)fd);
                 if (r < 0) {
                         plait_close(fd);
@@ -129,8 +128,7 @@ static int app(void *arg)
         plait_close(server.listener);
         if (r == 0) {
                 printf("%d pages\n", pages);
-                printf("at most one session for each worker: %s\n", sessions <= (int)plait_workers() ? "yes" : "no");
-                printf("connections were used again: %s\n", connections < PAGES / 2 ? "yes" : "no");
+                printf("fewer sessions than pages: %s\n", sessions < PAGES ? "yes" : "no");
         }
         return r;
 }
