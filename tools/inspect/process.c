@@ -152,12 +152,16 @@ int inspect_process_open(struct inspect_memory *memory, const char *pid, struct 
         return 0;
 }
 
+/* A process that is being killed gives up its memory before it is seen to have ended. */
 bool inspect_is_alive(const struct inspect_memory *memory)
 {
         char path[48], state[512];
 
         if (!memory->live)
                 return true;
+        snprintf(path, sizeof path, "/proc/%d/statm", memory->pid);
+        if (!first_line(path, state, sizeof state) || strncmp(state, "0 ", 2) == 0)
+                return false;
         snprintf(path, sizeof path, "/proc/%d/stat", memory->pid);
         if (!first_line(path, state, sizeof state))
                 return false;
