@@ -89,8 +89,8 @@ static int app(void *arg)
         plait_scope_cancel(&scope);
         (void)plait_scope_join(&scope);
         printf("{\"without_p50_us\": %.1f, \"without_p99_us\": %.1f, \"with_p50_us\": %.1f, \"with_p99_us\": %.1f, "
-               "\"echoes\": %lld, \"ratio\": %.2f}\n",
-               without.p50_us, without.p99_us, with.p50_us, with.p99_us, (long long)(without.echoes + with.echoes),
+               "\"echoes\": %" PRId64 ", \"ratio\": %.2f}\n",
+               without.p50_us, without.p99_us, with.p50_us, with.p99_us, without.echoes + with.echoes,
                with.p99_us / without.p50_us);
         return 0;
 }
@@ -147,6 +147,11 @@ static int64_t send_due(struct load *load)
         return next_ns;
 }
 
+static double us_at(const struct load *load, size_t i)
+{
+        return (double)load->taken_ns[i] / 1e3;
+}
+
 static void measure(struct load *load, struct figures *figures)
 {
         int64_t begin_ns = plait_now_ns();
@@ -168,8 +173,8 @@ static void measure(struct load *load, struct figures *figures)
                 if (load->fds[i].events)
                         answer(load, (size_t)i);
         qsort(load->taken_ns, load->n, sizeof *load->taken_ns, by_size);
-        *figures = (struct figures){.p50_us = (double)load->taken_ns[load->n / 2] / 1e3,
-                                    .p99_us = (double)load->taken_ns[load->n * 99 / 100] / 1e3,
+        *figures = (struct figures){.p50_us = us_at(load, load->n / 2),
+                                    .p99_us = us_at(load, load->n * 99 / 100),
                                     .echoes = (int64_t)load->n};
 }
 
@@ -210,7 +215,9 @@ int main(int argc, char **argv)
                 limit.rlim_cur = limit.rlim_max;
                 setrlimit(RLIMIT_NOFILE, &limit);
         }
-        int *ours = calloc((size_t)connections, sizeof *ours), *theirs = calloc((size_t)connections, sizeof *theirs);
+        static int *ours, *theirs; /* they go with the process */
+        ours = calloc((size_t)connections, sizeof *ours);
+        theirs = calloc((size_t)connections, sizeof *theirs);
         if (!ours || !theirs || socketpair(AF_UNIX, SOCK_STREAM, 0, controls) < 0)
                 return EXIT_FAILURE;
         for (int64_t i = 0; i < connections; i++) {

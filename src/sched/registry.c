@@ -75,6 +75,7 @@ _Static_assert((int)PLAIT_REGISTRY_IDLE == PL_WAIT_IDLE && (int)PLAIT_REGISTRY_B
 
 extern const struct plait_registry pl_sched_registry;
 
+/* NOLINTBEGIN(bugprone-sizeof-expression): the sizes of members that are pointers */
 const struct plait_registry pl_sched_registry = {
         .magic = PLAIT_REGISTRY_MAGIC,
         .version = PLAIT_REGISTRY_VERSION,
@@ -196,6 +197,7 @@ const struct plait_registry pl_sched_registry = {
                         .thread_wait = offsetof(struct pl_thread_record, wait),
                 },
 };
+/* NOLINTEND(bugprone-sizeof-expression) */
 
 extern const struct plait_registry plait_registry __attribute__((alias("pl_sched_registry")));
 

@@ -41,6 +41,7 @@ static bool starve(void)
         return true;
 }
 
+/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): the C library has underscores in its names */
 void *malloc(size_t bytes)
 {
         return starve() ? NULL : __libc_malloc(bytes);
@@ -65,5 +66,6 @@ void *mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t
 {
         return starve() ? MAP_FAILED : (void *)syscall(SYS_mmap, address, bytes, protection, flags, fd, offset);
 }
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
 
 #endif
