@@ -24,7 +24,7 @@ struct supervisor {
 
 static int start(struct supervisor *s, struct plait_scope *scope)
 {
-        const char *cause;
+        const char *cause = "";
         struct plait_child_opts opts = {
                 .size = sizeof opts, .flags = PLAIT_CHILD_GROUP, .grace_ns = INT64_C(2000000000), .ret_cause = &cause};
         int r = plait_child_start(scope, s->argv, &opts, &s->child);
