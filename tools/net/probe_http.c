@@ -86,7 +86,7 @@ static bool goes_on(struct visit *visit)
         free(visit->next);
         visit->next = NULL;
         if (status < 300 || status > 399 || status == 304 ||
-            net_http_redirect(url, visit->reply.head.location, &visit->next) < 0)
+            net_http_redirect(url, visit->reply.head.location, &visit->next) < 0 || !visit->next)
                 return false;
         visit->leaves = !net_portal_same_site(url, visit->next);
         if (visit->leaves || !net_http_split_url(url, &here) || !net_http_split_url(visit->next, &there))

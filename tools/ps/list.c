@@ -81,7 +81,7 @@ static int choose(struct list *list)
         const struct inspect_picture *picture = &list->picture;
         const uint64_t limit = list->options->limit;
 
-        list->rows = calloc(picture->n_tasks + 1, ROW_BYTES);
+        list->rows = reallocarray(NULL, picture->n_tasks + 1, ROW_BYTES);
         if (!list->rows)
                 return -1;
         for (size_t i = 0; i < picture->n_tasks; i++)

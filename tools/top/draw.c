@@ -44,7 +44,7 @@ static void put_program(const struct top_view *view)
                                  text_count(picture->counts[i], count, sizeof count),
                                  inspect_state_name((enum inspect_state)i), i ? "," : "");
         if (picture->n_threads)
-                used += snprintf(text + used, sizeof text - (size_t)used, "; %zu waiting threads", picture->n_threads);
+                snprintf(text + used, sizeof text - (size_t)used, "; %zu waiting threads", picture->n_threads);
         put_line(view, text);
 }
 
@@ -171,7 +171,7 @@ static size_t choose(const struct top_view *view, const struct inspect_task **re
                         sift_down(ret, n, 0);
                 }
         }
-        qsort(ret, used, sizeof *ret, compare_rows);
+        qsort(ret, used, sizeof(void *), compare_rows);
         return used;
 }
 

@@ -271,7 +271,7 @@ static void print_scope(struct tree *tree, uint32_t scope, size_t depth)
 
 /* --- JSON --- */
 
-static void json_scope(struct tree *tree, uint32_t scope, size_t depth);
+static void json_scope(struct tree *tree, uint32_t index, size_t depth);
 
 static void json_task(struct tree *tree, uint32_t index, size_t depth)
 {
