@@ -9,7 +9,8 @@
  * A worker without work takes it from others: the oldest of the tasks that have not started, or half of those that can
  * go on. The latter it leaves where they are if they will all have been run there within STEAL_AFTER_NS, judged by how
  * many tasks that worker has run since the thief last looked: their data are there, and where each task takes a few
- * microseconds, a second processor costs more than it helps.
+ * microseconds, a second processor costs more than it helps. But tasks that yield are back at once, so where most turns
+ * end that way there is work for two however short they are.
  *
  * Nothing takes a processor away from a task that computes. But what else its worker has to do is done by the others:
  * each looks after one of them whenever it looks at its own timers and poller, and serves the timers, the poller and
@@ -21,6 +22,7 @@
 enum {
         SERVICE_US = 50,
         STEAL_MOST = 64,
+        STEAL_MOST_YIELDING = 512,
         WORTH_US = 1,
         SPIN_MOST_US = 8,
         PAUSE_MOST_US = 100,
@@ -221,16 +223,22 @@ static uint32_t stealable(struct pl_worker *worker, struct pl_worker *victim)
                 return 0;
         int64_t now_ns = pl_plat_now_ns();
         uint32_t ticks = atomic_load_explicit(&victim->ticks, memory_order_relaxed);
+        uint32_t yields = atomic_load_explicit(&victim->yields, memory_order_relaxed);
         int64_t ran = (int64_t)(ticks - seen->thief_ticks);
+        int64_t yielded = (int64_t)(yields - seen->thief_yields);
         int64_t since_ns = now_ns - seen->thief_ns;
 
         if (since_ns < SIGHTING_NS)
                 return 0; /* too short to judge by */
         seen->thief_ticks = ticks;
+        seen->thief_yields = yields;
         seen->thief_ns = now_ns;
-        if (since_ns > SIGHTING_MOST_NS || (int64_t)n * since_ns < ran * STEAL_AFTER_NS)
+        bool back_at_once = yielded > ran / 2;
+        uint32_t most = back_at_once ? STEAL_MOST_YIELDING : STEAL_MOST;
+
+        if (since_ns > SIGHTING_MOST_NS || (!back_at_once && (int64_t)n * since_ns < ran * STEAL_AFTER_NS))
                 return 0;
-        return n / 2 < STEAL_MOST ? (n + 1) / 2 : STEAL_MOST;
+        return n / 2 < most ? (n + 1) / 2 : most;
 }
 
 static struct plait_task *steal_from(struct pl_worker *worker, struct pl_worker *victim)

@@ -199,7 +199,10 @@ void plait_yield(void)
                 pl_sched_enqueue_yielding(worker, self);
                 next = pl_sched_pick(worker);
         } else {
+                uint32_t yields = atomic_load_explicit(&worker->yields, memory_order_relaxed) + 1;
+
                 atomic_store_explicit(&worker->ticks, ticks, memory_order_relaxed);
+                atomic_store_explicit(&worker->yields, yields, memory_order_relaxed);
                 next = pl_runq_rotate(&worker->ready, self);
         }
         if (next != self)

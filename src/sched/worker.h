@@ -33,10 +33,11 @@ enum pl_idle_stage {
 
 /* What one worker remembers of another. */
 struct pl_sighting {
-        uint32_t thief_ticks; /* its tick count when this one last looked for work there, */
-        int64_t thief_ns;     /* and when that was */
-        uint32_t ticks;       /* its tick count when this one last looked after it ... */
-        int64_t since_ns;     /* ... and since when it has been that */
+        uint32_t thief_ticks;  /* its tick count when this one last looked for work there, */
+        uint32_t thief_yields; /* how many of them had been yields, */
+        int64_t thief_ns;      /* and when that was */
+        uint32_t ticks;        /* its tick count when this one last looked after it ... */
+        int64_t since_ns;      /* ... and since when it has been that */
 };
 
 struct pl_worker {
@@ -74,7 +75,8 @@ struct pl_worker {
         struct pl_slab_cache tasks;
 
         /* Others look at these. */
-        PL_LINE_ALIGNED _Atomic uint32_t ticks; /* tasks it has switched to */
+        PL_LINE_ALIGNED _Atomic uint32_t ticks; /* tasks it has switched to, */
+        _Atomic uint32_t yields;                /* and how often because the one before had yielded */
         _Atomic bool wanted;                    /* a spare worker that is to work (spare.c) */
         _Atomic uint32_t idle;                  /* enum pl_idle_stage; written under idle_lock */
         struct pl_list parked_link;
