@@ -38,6 +38,10 @@ int pl_plat_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadli
 /* Wake up to *n* of its sleepers. */
 void pl_plat_futex_wake(_Atomic uint32_t *word, int n);
 
+/* The same between processes, of a word in memory that they share. */
+int pl_plat_shared_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline_ns);
+void pl_plat_shared_wake(_Atomic uint32_t *word, int n);
+
 /* Wake who polls the eventfd *fd*. */
 void pl_plat_eventfd_write(int fd);
 

@@ -1,5 +1,4 @@
-/* Sleeping on a word of memory: futex(2), private to the process, absolute deadlines; and waking who sleeps in poll().
- */
+/* Sleeping on a word of memory: futex(2), private or shared, absolute deadlines; and waking who sleeps in poll(). */
 #include <errno.h>
 #include <linux/futex.h>
 #include <sys/eventfd.h>
@@ -9,7 +8,7 @@
 
 #include "plat/sys.h"
 
-int pl_plat_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline_ns)
+static int wait_on(_Atomic uint32_t *word, int kind, uint32_t expected, int64_t deadline_ns)
 {
         struct timespec t = {0};
         int saved = errno;
@@ -19,19 +18,39 @@ int pl_plat_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadli
                 t.tv_sec = deadline_ns / 1000000000;
                 t.tv_nsec = deadline_ns % 1000000000;
         }
-        if (syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
-                    deadline_ns == PL_PLAT_NEVER ? NULL : &t, NULL, FUTEX_BITSET_MATCH_ANY) < 0)
+        if (syscall(SYS_futex, word, FUTEX_WAIT_BITSET | kind, expected, deadline_ns == PL_PLAT_NEVER ? NULL : &t, NULL,
+                    FUTEX_BITSET_MATCH_ANY) < 0)
                 r = -errno;
         errno = saved;
         return r;
 }
 
-void pl_plat_futex_wake(_Atomic uint32_t *word, int n)
+static void wake(_Atomic uint32_t *word, int kind, int n)
 {
         int saved = errno;
 
-        syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, n, NULL, NULL, 0);
+        syscall(SYS_futex, word, FUTEX_WAKE | kind, n, NULL, NULL, 0);
         errno = saved; /* the word may be unmapped by now: its waiter was gone already */
+}
+
+int pl_plat_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline_ns)
+{
+        return wait_on(word, FUTEX_PRIVATE_FLAG, expected, deadline_ns);
+}
+
+void pl_plat_futex_wake(_Atomic uint32_t *word, int n)
+{
+        wake(word, FUTEX_PRIVATE_FLAG, n);
+}
+
+int pl_plat_shared_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline_ns)
+{
+        return wait_on(word, 0, expected, deadline_ns);
+}
+
+void pl_plat_shared_wake(_Atomic uint32_t *word, int n)
+{
+        wake(word, 0, n);
 }
 
 void pl_plat_eventfd_write(int fd)
