@@ -11,9 +11,10 @@
  * Whoever sets or cancels holds a reference, so a future does not go while it is being used, unlike the other objects
  * of this layer.
  */
-#include "plait/future.h"
+#include "sync/future.h"
 
 #include <errno.h>
+#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -33,6 +34,7 @@ struct plait_future {
         void (*destroy)(void *value);
         int result;
         _Atomic uint32_t refs;
+        alignas(max_align_t) char room[];
 };
 
 struct callback {
@@ -51,9 +53,14 @@ static bool is(const struct plait_future *future, unsigned flag)
         return atomic_load_explicit(&future->state, memory_order_acquire) & flag;
 }
 
-int plait_future_new(void (*destroy)(void *value), struct plait_future **ret_future)
+void *pl_sync_future_room(struct plait_future *future)
 {
-        struct plait_future *future = calloc(1, sizeof *future);
+        return future->room;
+}
+
+int pl_sync_future_new(size_t bytes, void (*destroy)(void *value), struct plait_future **ret_future)
+{
+        struct plait_future *future = calloc(1, sizeof *future + bytes);
 
         if (!future)
                 return -ENOMEM;
@@ -63,6 +70,11 @@ int plait_future_new(void (*destroy)(void *value), struct plait_future **ret_fut
         pl_list_init(&future->on_cancel);
         *ret_future = future;
         return 0;
+}
+
+int plait_future_new(void (*destroy)(void *value), struct plait_future **ret_future)
+{
+        return pl_sync_future_new(0, destroy, ret_future);
 }
 
 struct plait_future *plait_future_ref(struct plait_future *future)
@@ -207,7 +219,7 @@ bool plait_future_is_set(const struct plait_future *future)
         return is(future, SET);
 }
 
-static int wait_for(struct plait_future *future, int64_t deadline_ns) PL_NO_LOCK_CHECK
+static int wait_for(struct plait_future *future, int64_t deadline_ns, unsigned flags) PL_NO_LOCK_CHECK
 {
         if (is(future, SET))
                 return 0;
@@ -222,7 +234,7 @@ static int wait_for(struct plait_future *future, int64_t deadline_ns) PL_NO_LOCK
         struct pl_wait *wait = pl_sync_enqueue(&future->waiters, PL_WAIT_FUTURE, future, NULL);
         pl_sync_spin_unlock(&future->lock);
 
-        int r = pl_sched_wait_finish(wait, deadline_ns, 0);
+        int r = pl_sched_wait_finish(wait, deadline_ns, flags);
 
         if (r < 0) {
                 pl_sync_spin_lock(&future->lock);
@@ -234,7 +246,7 @@ static int wait_for(struct plait_future *future, int64_t deadline_ns) PL_NO_LOCK
 
 int plait_future_wait(struct plait_future *future, int64_t deadline_ns, int *ret_result, void **ret_value)
 {
-        int r = wait_for(future, deadline_ns);
+        int r = wait_for(future, deadline_ns, 0);
 
         if (r < 0)
                 return r;
@@ -243,6 +255,11 @@ int plait_future_wait(struct plait_future *future, int64_t deadline_ns, int *ret
         if (ret_value)
                 *ret_value = future->value;
         return 0;
+}
+
+void pl_sync_future_await(struct plait_future *future)
+{
+        (void)!wait_for(future, PLAIT_NEVER, PL_WAIT_UNINTERRUPTIBLE | PL_WAIT_LENDS);
 }
 
 /* --- cancelling --- */
