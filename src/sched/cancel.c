@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "plait/time.h"
+#include "sched/follow.h"
 #include "sched/scope.h"
 #include "sched/worker.h"
 
@@ -96,9 +97,13 @@ static void interrupt_task(struct plait_task *task, const struct plait_scope *sc
                 pl_sched_enqueue(task);
 }
 
-/* Under the scope's lock. */
-static void interrupt_tasks_of(struct plait_scope *scope)
+/* Under the scope's lock: its tasks; what follows it goes into *chain*. */
+static void interrupt_one(struct plait_scope *scope, struct pl_following **chain)
 {
+        const struct pl_scope_more *more = pl_scope_more(scope);
+
+        if (more && more->following)
+                pl_sched_following_collect(more->following, chain);
         for (struct plait_task *task = scope->pl_tasks; task; task = task->scope_next)
                 interrupt_task(task, scope);
         if (scope->pl_owner)
@@ -112,13 +117,17 @@ static struct plait_scope *unshielded(struct plait_scope *scope)
         return scope;
 }
 
-/* Walk the tree of linked scopes from *top*, holding the locks on the path, without recursion: it may be deep. */
+/*
+ * Walk the tree of linked scopes from *top*, holding the locks on the path, without recursion: it may be deep. What
+ * follows them is cancelled at the end, when *top* may be gone.
+ */
 static void interrupt_tree(struct plait_scope *top) PL_NO_LOCK_CHECK
 {
         struct plait_scope *scope = top;
+        struct pl_following *chain = NULL;
 
         pl_lock_acquire(pl_scope_lock(scope));
-        interrupt_tasks_of(scope);
+        interrupt_one(scope, &chain);
         for (;;) {
                 struct plait_scope *next = unshielded(scope->pl_children);
 
@@ -133,9 +142,10 @@ static void interrupt_tree(struct plait_scope *top) PL_NO_LOCK_CHECK
                         break;
                 scope = next;
                 pl_lock_acquire(pl_scope_lock(scope));
-                interrupt_tasks_of(scope);
+                interrupt_one(scope, &chain);
         }
         pl_lock_release(pl_scope_lock(top));
+        pl_sched_following_cancel(chain);
 }
 
 const char *pl_sched_scope_reason(const struct plait_scope *scope)

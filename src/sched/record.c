@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "sched/follow.h"
 #include "sched/scope.h"
 
 int pl_sched_scope_add_more(struct plait_scope *scope, const char *reason)
@@ -128,8 +129,10 @@ void pl_sched_scope_settle(struct plait_scope *scope)
 
         if (scope->record && reason)
                 snprintf(scope->record->reason, sizeof scope->record->reason, "%s", reason);
-        if (more)
-                scope->pl_where = more->where;
+        if (!more)
+                return;
+        pl_sched_following_close(more->following);
+        scope->pl_where = more->where;
         free(more);
 }
 

@@ -418,7 +418,7 @@ int plait_scope_join(struct plait_scope *scope)
         if (__atomic_load_n(&scope->pl_linked, __ATOMIC_RELAXED))
                 pl_sched_scope_unlink(scope);
         int r = __atomic_load_n(&scope->pl_error, __ATOMIC_RELAXED);
-        if (PL_UNLIKELY(r || scope->pl_state == PL_SCOPE_WATCHED))
+        if (PL_UNLIKELY(r || scope->pl_state == PL_SCOPE_WATCHED || pl_scope_more(scope)))
                 r = close_unusual(scope);
         scope->pl_state = PL_SCOPE_CLOSED;
         return r;

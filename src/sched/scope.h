@@ -12,10 +12,16 @@ enum pl_scope_state {
         PL_SCOPE_WATCHED, /* open, and each start and end of a task is to be looked at: see record.c */
 };
 
-/* More than a scope has room for: made when one with a limit is opened, or when one is cancelled for a reason. */
+struct pl_following;
+
+/*
+ * More than a scope has room for: made when one with a limit is opened, when one is cancelled for a reason, or when
+ * something follows it (follow.h).
+ */
 struct pl_scope_more {
         const char *where; /* what pl_where was before */
-        void *queue;       /* tasks that the limit holds back; under the scope's lock */
+        void *queue;       /* tasks that the limit holds back; under the scope's lock, as is the next */
+        struct pl_following *following;
         _Atomic int has_reason;
         char reason[PLAIT_REASON_BYTES];
 };
