@@ -92,7 +92,10 @@ int pl_io_poll_stand(struct pl_wait_node *node, const struct pollfd *fd, struct 
                 pl_io_fd_queue(entry, node, wait, events);
         pl_lock_release(&entry->lock);
         /* What epoll refuses is a file, always ready; or was closed this very moment. poll() will say. */
-        return r == -EPERM || r == -EBADF ? 1 : r;
+        if (r == -EPERM || r == -EBADF)
+                return 1;
+        /* Of what cannot be watched nobody reports that it is ready; it may be nevertheless. */
+        return r < 0 && pl_io_poll_look(&(struct pollfd){.fd = fd->fd, .events = fd->events}, 1) > 0 ? 1 : r;
 }
 
 bool pl_io_poll_unqueue(struct pl_wait_node *node, int fd)

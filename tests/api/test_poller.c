@@ -4,6 +4,7 @@
 #include "harness/test.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +116,48 @@ TEST(no_descriptors_for_a_poller_is_an_error)
 
         CHECK_SYS(setrlimit(RLIMIT_NOFILE, &limit));
         CHECK_INT(r, ==, -EMFILE);
+}
+
+/* What can be had without watching anything still can; and whoever sends later does not meet this select. */
+static int select_without_watches(void *arg)
+{
+        struct plait_semaphore semaphore = PLAIT_SEMAPHORE_INIT(0);
+        struct plait_channel *channel;
+        int ends[2], item = 5;
+
+        (void)arg;
+        CHECK_OK(plait_channel_new(sizeof item, 0, &channel));
+        CHECK_OK(plait_pipe(ends));
+
+        struct plait_case cases[] = {plait_case_fd(ends[0], POLLIN), plait_case_receive(channel, &item),
+                                     plait_case_acquire(&semaphore)};
+
+        test_deny(SYS_epoll_ctl, ENOSPC);
+        for (int i = 0; i < 2; i++) {
+                CHECK_INT(plait_select(cases, 3, PLAIT_NEVER), ==, -ENOSPC);
+                CHECK_INT(plait_wait_fd(ends[0], POLLIN, PLAIT_NEVER), ==, -ENOSPC);
+                CHECK_INT(plait_select(cases, 3, 0), ==, -ETIMEDOUT);
+        }
+        CHECK_INT(plait_channel_send(channel, &item, plait_in_ms(1)), ==, -ETIMEDOUT);
+        CHECK_OK(plait_semaphore_release(&semaphore, 2));
+        CHECK_INT(plait_select(cases, 3, PLAIT_NEVER), ==, 2);
+        CHECK_UINT(plait_semaphore_count(&semaphore), ==, 1);
+        CHECK_OK(plait_semaphore_acquire(&semaphore, 0));
+        CHECK_INT(write(ends[1], "x", 1), ==, 1);
+        CHECK_INT(plait_select(cases, 3, PLAIT_NEVER), ==, 0);
+        CHECK_INT(cases[0].result, ==, POLLIN);
+        CHECK_OK(plait_close(ends[0]));
+        CHECK_OK(plait_close(ends[1]));
+        plait_channel_free(channel);
+        return 0;
+}
+
+TEST(when_watches_run_out_those_who_wait_are_told)
+{
+        struct plait_run_opts opts = {.size = sizeof opts, .workers = 1};
+
+        CHECK_SYS(setenv("PLAIT_POLLER", "epoll", 1));
+        CHECK_INT(plait_run(select_without_watches, NULL, &opts), ==, 0);
 }
 
 /* Context switches of all threads: each blocking system call that sleeps makes one. */

@@ -10,6 +10,7 @@
 #include "harness/task.h"
 #include "harness/test.h"
 #include "plait/fd.h"
+#include "plait/select.h"
 
 struct watched {
         struct pl_io_watch watch;
@@ -114,6 +115,37 @@ TEST(watched_descriptor_is_taken, .run = in_task)
         CHECK_INT(pl_io_watch_start(&first.watch, -1, POLLIN, note), ==, -EBADF);
         close(pair[0]);
         close(pair[1]);
+}
+
+/* Whatever it had begun before it met the watched one is undone: the other descriptor can be watched afterwards. */
+TEST(select_of_a_watched_descriptor_is_refused, .run = in_task)
+{
+        struct watched self = {0}, other = {0};
+        struct plait_semaphore semaphore = PLAIT_SEMAPHORE_INIT(0);
+        int free_pair[2], taken_pair[2];
+
+        open_pair(free_pair);
+        open_pair(taken_pair);
+        CHECK_OK(pl_io_watch_start(&self.watch, taken_pair[0], 0, note));
+
+        struct plait_case cases[] = {plait_case_fd(free_pair[0], POLLIN), plait_case_fd(taken_pair[0], POLLIN),
+                                     plait_case_acquire(&semaphore)};
+
+        CHECK_INT(plait_select(cases, 3, PLAIT_NEVER), ==, -EBUSY);
+        CHECK_INT(plait_select(cases, 3, 0), ==, -ETIMEDOUT);
+        CHECK_OK(pl_io_watch_start(&other.watch, free_pair[0], POLLIN, note));
+        pl_io_watch_stop(&other.watch);
+        CHECK_OK(plait_semaphore_release(&semaphore, 1));
+        CHECK_INT(plait_select(cases, 3, PLAIT_NEVER), ==, 2);
+
+        pl_io_watch_stop(&self.watch);
+        CHECK_INT(write(taken_pair[1], "x", 1), ==, 1);
+        CHECK_INT(plait_select(cases, 3, PLAIT_NEVER), ==, 1);
+        CHECK_INT(cases[1].result, ==, POLLIN);
+        for (int i = 0; i < 2; i++) {
+                close(free_pair[i]);
+                close(taken_pair[i]);
+        }
 }
 
 TEST(numbers_are_watched_again_and_again, .run = in_task)
