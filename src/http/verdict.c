@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <openssl/x509_vfy.h>
 
@@ -24,6 +25,28 @@ static struct place place_of(const struct pl_http_exchange *exchange)
         struct place place;
 
         snprintf(place.text, sizeof place.text, "%s:%u", exchange->ask->origin->host, exchange->ask->origin->port);
+        return place;
+}
+
+/* Whom libcurl could not connect to: the host itself, or a proxy on the way, which only its words tell. */
+static struct place dialled(const struct pl_http_exchange *exchange)
+{
+        static const char before[] = "Failed to connect to ";
+        const struct pl_http_origin *origin = exchange->ask->origin;
+        const char *host = exchange->error + strlen(before);
+        const char *end = strncmp(exchange->error, before, strlen(before)) == 0 ? strstr(host, " port ") : NULL;
+        const bool in_brackets = *origin->host == '[';
+        const size_t length = strlen(origin->host) - (in_brackets ? 2 : 0);
+        struct place place;
+
+        if (!exchange->session->uses_proxy || !end)
+                return place_of(exchange);
+        const unsigned long port = strtoul(end + strlen(" port "), NULL, 10);
+        if (port == origin->port && (size_t)(end - host) == length &&
+            strncasecmp(host, origin->host + in_brackets, length) == 0)
+                return place_of(exchange);
+        snprintf(place.text, sizeof place.text, "the proxy %.*s:%lu", (int)(end - host < 250 ? end - host : 250), host,
+                 port);
         return place;
 }
 
@@ -161,7 +184,7 @@ static int judge_answer(struct pl_http_exchange *exchange)
 static int cannot_connect(struct pl_http_exchange *exchange)
 {
         struct plait_response *response = exchange->response;
-        struct place place = place_of(exchange);
+        struct place place = dialled(exchange);
         long code = 0;
 
         curl_easy_getinfo(exchange->easy, CURLINFO_OS_ERRNO, &code);
@@ -236,12 +259,42 @@ static int broken(struct pl_http_exchange *exchange)
                             *exchange->error ? exchange->error : "connection reset");
 }
 
+/* What a proxy answered when it was asked for a way to the host. */
+static int no_way_through(struct pl_http_exchange *exchange, long status)
+{
+        struct plait_response *response = exchange->response;
+        struct place place = place_of(exchange);
+
+        switch (status) {
+        case 401: /* as some of them say */
+        case 407:
+                return pl_http_fail(response, PLAIT_HTTP_PROXY, -EPROTO,
+                                    "the proxy does not forward to %s: it wants another user or password (%ld). They "
+                                    "can stand in its URL: http://USER:PASSWORD@HOST:PORT",
+                                    place.text, status);
+        case 500: /* as above */
+        case 502:
+        case 503:
+        case 504:
+                return pl_http_fail(response, PLAIT_HTTP_UNREACHABLE, -EHOSTUNREACH,
+                                    "the proxy cannot connect to %s (%ld). Is the host up, and the name right?",
+                                    place.text, status);
+        default:
+                return pl_http_fail(response, PLAIT_HTTP_PROXY, -EPROTO,
+                                    "the proxy does not forward to %s: it says %ld", place.text, status);
+        }
+}
+
 static int judge_failure(struct pl_http_exchange *exchange, CURLcode result)
 {
         struct plait_response *response = exchange->response;
         struct place place = place_of(exchange);
         const char *text = *exchange->error ? exchange->error : curl_easy_strerror(result);
+        long from_proxy = 0;
 
+        curl_easy_getinfo(exchange->easy, CURLINFO_HTTP_CONNECTCODE, &from_proxy);
+        if (from_proxy >= 300)
+                return no_way_through(exchange, from_proxy);
         switch ((int)result) {
         case CURLE_URL_MALFORMAT: return pl_http_fail(response, PLAIT_HTTP_BAD_URL, -EINVAL, "malformed URL: %s", text);
         case CURLE_COULDNT_RESOLVE_HOST:
