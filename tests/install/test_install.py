@@ -79,6 +79,16 @@ def install_fills_a_destination():
 
 
 @case
+def debugger_finds_the_script_of_the_library():
+    """gdb looks for one that is called as the library's file is, links followed, and lies below a folder of the same path."""
+    library = os.path.realpath(find("libplait.so"))
+    script = find("*-gdb.py")
+    check(os.path.basename(script) == os.path.basename(library) + "-gdb.py", f"{script} does not belong to {library}")
+    below = os.path.dirname(script).split("auto-load", 1)[1]
+    check(os.path.dirname(library).endswith(below), f"{script} is not below the path of {library}")
+
+
+@case
 def soname_carries_the_major_version():
     check("Library soname: [libplait.so.0]" in must(["readelf", "-d", find("libplait.so.0")]), "another soname")
 
