@@ -37,6 +37,7 @@
 #ifndef PLAIT_PLAIT_H
 #define PLAIT_PLAIT_H
 
+#include <plait/array.h>
 #include <plait/as_completed.h>
 #include <plait/barrier.h>
 #include <plait/base.h>
