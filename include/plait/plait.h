@@ -37,6 +37,7 @@
 #ifndef PLAIT_PLAIT_H
 #define PLAIT_PLAIT_H
 
+#include <plait/advise.h>
 #include <plait/array.h>
 #include <plait/as_completed.h>
 #include <plait/barrier.h>
@@ -77,6 +78,7 @@
 #include <plait/thread.h>
 #include <plait/time.h>
 #include <plait/timer.h>
+#include <plait/tuner.h>
 #include <plait/within.h>
 #include <plait/worker_local.h>
 

@@ -233,6 +233,22 @@ struct plait_registry_mutex {
         uint32_t thread_wait;                /**< the same for a thread */
 };
 
+/** Of a limit that is found by measurement (plait/tuner.h). */
+struct plait_registry_tuner {
+        uint32_t bytes;                         /**< of the whole structure */
+        uint32_t reserved;                      /**< 0 */
+        struct plait_registry_field used;       /**< 0: the memory holds no tuner, or one that is gone */
+        struct plait_registry_field kind;       /**< enum plait_tuner_kind */
+        struct plait_registry_field limit;      /**< how many may be under way */
+        struct plait_registry_field in_flight;  /**< how many are */
+        struct plait_registry_field was;        /**< the limit before its last change */
+        struct plait_registry_field reason;     /**< of that: index into plait_registry.tuner_reasons */
+        struct plait_registry_field changed_ns; /**< when that was, by the clock that its user gives it */
+        struct plait_registry_field milli_rate; /**< a thousand times what gets done in a second */
+        struct plait_registry_field refused;    /**< how many were refused or timed out */
+        struct plait_registry_field name;       /**< a string, within the structure */
+};
+
 /** The registry. Constant from the moment that the library is loaded; members are only ever appended. */
 struct plait_registry {
         char magic[16];   /**< #PLAIT_REGISTRY_MAGIC */
@@ -257,6 +273,12 @@ struct plait_registry {
         struct plait_registry_fd fd;         /**< those of a descriptor */
         uint32_t reserved_too;               /**< 0 */
         struct plait_registry_mutex mutex;   /**< those of a mutex */
+
+        const void *tuner_pool;           /**< address of the pool of tuners */
+        const char *const *tuner_reasons; /**< what a reason is called, such as "refused" */
+        uint32_t n_tuner_reasons;         /**< how many of them */
+        uint32_t reserved_three;          /**< 0 */
+        struct plait_registry_tuner tuner; /**< where the members of a tuner are */
 };
 
 /** This program's. */

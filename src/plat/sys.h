@@ -90,6 +90,12 @@ uint32_t pl_plat_thread_id(void);
 /* The processor time that thread *tid* of this process has used so far; 0: there is none. */
 int64_t pl_plat_thread_cpu_ns(uint32_t tid);
 
+/*
+ * What thread *tid* of any process has used of processors so far, and for how long it has waited for one. 0; or -ENOENT
+ * (there is no such thread, or the kernel does not count that), ...: nothing is filled in.
+ */
+PL_WARN_UNUSED int pl_plat_thread_times(uint32_t tid, int64_t *ret_cpu_ns, int64_t *ret_delay_ns);
+
 /* Let the calling thread run on CPU number *cpu* only. 0 or -EINVAL (this process may not use it). */
 int pl_plat_thread_pin(unsigned cpu);
 

@@ -11,12 +11,14 @@
 #include "plait/mutex.h"
 #include "plait/registry.h"
 #include "plait/time.h"
+#include "plait/tuner.h"
 #include "sched/compact.h"
 #include "sched/flow.h"
 #include "sched/held.h"
 #include "sched/worker.h"
 
 static struct pl_slab_pool thread_pool = PL_SLAB_POOL_INIT("thread", sizeof(struct pl_thread_record));
+static struct pl_slab_pool tuner_pool = PL_SLAB_POOL_INIT("tuner", sizeof(struct pl_tuner_record));
 
 static const char *const causes[] = {
         [PL_WAIT_NONE] = "nothing",
@@ -53,6 +55,21 @@ static const char *const causes[] = {
 
 _Static_assert(PL_ARRAY_SIZE(causes) == PL_WAIT_CAUSES, "each cause of a wait needs a name here");
 
+const char *const pl_registry_tuner_reasons[PLAIT_TUNER_REASONS] = {
+        [PLAIT_TUNER_INITIAL] = "nothing is known yet",
+        [PLAIT_TUNER_DOUBLED] = "all goes well: doubled",
+        [PLAIT_TUNER_GREW] = "no sign of a queue",
+        [PLAIT_TUNER_SLOWER] = "first bytes came later",
+        [PLAIT_TUNER_NO_GAIN] = "more got no more done",
+        [PLAIT_TUNER_REFUSALS] = "refused",
+        [PLAIT_TUNER_TIMEOUTS] = "timed out",
+        [PLAIT_TUNER_TRYING] = "trying whether fewer do",
+        [PLAIT_TUNER_FEWER_DO] = "fewer did as much",
+        [PLAIT_TUNER_FEWER_LOSE] = "fewer did less",
+        [PLAIT_TUNER_BLOCKED] = "jobs block",
+        [PLAIT_TUNER_UNBLOCKED] = "jobs block less",
+};
+
 /* --- for readers outside --- */
 
 _Static_assert((int)PLAIT_REGISTRY_IDLE == PL_WAIT_IDLE && (int)PLAIT_REGISTRY_BEGUN == PL_WAIT_BEGUN &&
@@ -72,6 +89,7 @@ _Static_assert((int)PLAIT_REGISTRY_IDLE == PL_WAIT_IDLE && (int)PLAIT_REGISTRY_B
 #define RUN(member) FIELD(struct pl_run, member)
 #define SCOPE(member) FIELD(struct plait_scope, member)
 #define STACK(member) FIELD(struct pl_stack, member)
+#define TUNER(member) FIELD(struct pl_tuner_record, member)
 
 extern const struct plait_registry pl_sched_registry;
 
@@ -196,6 +214,23 @@ const struct plait_registry pl_sched_registry = {
                         .task_wait = offsetof(struct plait_task, wait),
                         .thread_wait = offsetof(struct pl_thread_record, wait),
                 },
+        .tuner_pool = &tuner_pool,
+        .tuner_reasons = pl_registry_tuner_reasons,
+        .n_tuner_reasons = PLAIT_TUNER_REASONS,
+        .tuner =
+                {
+                        .bytes = sizeof(struct pl_tuner_record),
+                        .used = TUNER(used),
+                        .kind = TUNER(kind),
+                        .limit = TUNER(limit),
+                        .in_flight = TUNER(in_flight),
+                        .was = TUNER(was),
+                        .reason = TUNER(reason),
+                        .changed_ns = TUNER(changed_ns),
+                        .milli_rate = TUNER(milli_rate),
+                        .refused = TUNER(refused),
+                        .name = TUNER(name),
+                },
 };
 /* NOLINTEND(bugprone-sizeof-expression) */
 
@@ -267,6 +302,19 @@ PL_NOINLINE struct pl_wait *pl_registry_thread_wait(void)
 PL_NOINLINE bool pl_registry_thread_lasts(void)
 {
         return own != NULL;
+}
+
+/* --- tuners --- */
+
+struct pl_tuner_record *pl_registry_tuner_new(void)
+{
+        return pl_mem_slab_pool_get(&tuner_pool);
+}
+
+void pl_registry_tuner_free(struct pl_tuner_record *record)
+{
+        atomic_store_explicit(&record->used, 0, memory_order_release);
+        pl_mem_slab_pool_put(&tuner_pool, record);
 }
 
 /* --- looking around --- */

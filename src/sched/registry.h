@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "plait/tuner.h"
 #include "sched/task.h"
 #include "sched/wait.h"
 
@@ -32,6 +33,27 @@ static inline struct pl_thread_record *pl_registry_thread(const struct pl_wait *
 {
         return PL_CONTAINER_OF((struct pl_wait *)(uintptr_t)wait, struct pl_thread_record, wait);
 }
+
+/* A limit that a tuner has found (src/pool/tuner.c), as others see it. */
+struct pl_tuner_record {
+        _Atomic uint32_t used; /* 0: free */
+        _Atomic uint32_t kind;
+        _Atomic uint32_t limit;
+        _Atomic uint32_t in_flight;
+        _Atomic uint32_t was;        /* the limit before the last change */
+        _Atomic uint32_t reason;     /* of that change */
+        _Atomic int64_t changed_ns;  /* when it was */
+        _Atomic uint64_t milli_rate; /* a thousand times what gets done in a second */
+        _Atomic uint64_t refused;
+        char name[48];
+};
+
+/* A record, which is not shown before *used* is set; NULL: no memory. And its return. */
+struct pl_tuner_record *pl_registry_tuner_new(void);
+void pl_registry_tuner_free(struct pl_tuner_record *record);
+
+/* What plait_tuner_reason_name() returns, by reason. */
+extern const char *const pl_registry_tuner_reasons[PLAIT_TUNER_REASONS];
 
 /* Where a descriptor's record has its number: asserted in src/io, which this layer does not see. */
 enum { PL_REGISTRY_FD_NUMBER = 52 };
