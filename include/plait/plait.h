@@ -50,6 +50,7 @@
 #include <plait/condition.h>
 #include <plait/errno.h>
 #include <plait/event.h>
+#include <plait/executor.h>
 #include <plait/fd.h>
 #include <plait/future.h>
 #include <plait/gather.h>

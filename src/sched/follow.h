@@ -28,8 +28,8 @@ struct pl_follower {
 /*
  * Have *follower*, whose functions are filled in, follow the innermost scope of the calling task until
  * pl_sched_unfollow(). In a plain thread it follows nothing. Lowers *deadline_ns* to the earliest of the scopes'. 0; or
- * -ECANCELED, -ETIMEDOUT (as pl_sched_wait_check()), -ENOMEM, and it does not follow. A scope that is joined is followed
- * no more.
+ * -ECANCELED, -ETIMEDOUT (as pl_sched_wait_check()), -ENOMEM, and it does not follow. A scope that is joined is
+ * followed no more.
  */
 PL_WARN_UNUSED int pl_sched_follow(struct pl_follower *follower, int64_t *deadline_ns);
 
