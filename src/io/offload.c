@@ -80,7 +80,12 @@ static struct pl_io_job *next_job(struct pool *pool) PL_REQUIRES(pool->lock)
 {
         struct pl_list *link = pl_list_pop_front(&pool->jobs);
 
-        return link ? PL_CONTAINER_OF(link, struct pl_io_job, link) : idle(pool);
+        if (!link)
+                return idle(pool); /* running since it was handed over, and perhaps abandoned since */
+        struct pl_io_job *job = PL_CONTAINER_OF(link, struct pl_io_job, link);
+
+        job->state = PL_IO_JOB_RUNNING;
+        return job;
 }
 
 /* Locked. The job may be gone afterwards. */
@@ -102,7 +107,6 @@ static void *serve(void *arg)
 
         lock(pool);
         while ((job = next_job(pool))) {
-                job->state = PL_IO_JOB_RUNNING;
                 pl_lock_release(&pool->lock);
                 job->run(job);
                 lock(pool);
