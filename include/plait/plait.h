@@ -73,6 +73,8 @@
 #include <plait/scope.h>
 #include <plait/select.h>
 #include <plait/semaphore.h>
+#include <plait/shared_barrier.h>
+#include <plait/shared_mutex.h>
 #include <plait/signal.h>
 #include <plait/socket.h>
 #include <plait/task.h>

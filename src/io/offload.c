@@ -40,6 +40,7 @@ static struct pool pools[PL_IO_POOLS] = {
         [PL_IO_POOL_CALLS] = {.name = "plait-call", .limit = 64},
         [PL_IO_POOL_FILES] = {.name = "plait-file", .limit = 16},
         [PL_IO_POOL_NAMES] = {.name = "plait-name", .limit = 16},
+        [PL_IO_POOL_SHARED] = {.name = "plait-shared", .limit = 16},
 };
 
 static void lock(struct pool *pool) PL_ACQUIRE(pool->lock) PL_NO_LOCK_CHECK

@@ -10,8 +10,9 @@
 #include "base/list.h"
 #include "sched/wait.h"
 
-/* Each has threads of its own, so that slow look-ups do not hold up files, nor either of them the user's calls. */
-enum pl_io_pool { PL_IO_POOL_CALLS, PL_IO_POOL_FILES, PL_IO_POOL_NAMES, PL_IO_POOLS };
+/* Each has threads of its own, so that slow look-ups do not hold up files, nor either of them the user's calls. SHARED
+ * sleeps on words of memory that processes share. */
+enum pl_io_pool { PL_IO_POOL_CALLS, PL_IO_POOL_FILES, PL_IO_POOL_NAMES, PL_IO_POOL_SHARED, PL_IO_POOLS };
 
 enum pl_io_job_state { PL_IO_JOB_NEW, PL_IO_JOB_QUEUED, PL_IO_JOB_RUNNING, PL_IO_JOB_ABANDONED, PL_IO_JOB_DONE };
 

@@ -102,6 +102,17 @@ int pl_plat_thread_pin(unsigned cpu);
 /* Whether there are threads besides the first one and those that pl_plat_thread_start() has started; true in doubt. */
 bool pl_plat_has_foreign_threads(void);
 
+/* --- processes --- */
+
+/*
+ * Who this process is among all that run on this machine, now and later: its number in the low 22 bits, the low 32 bits
+ * of its start time in the high half, 0 between. Never 0.
+ */
+uint64_t pl_plat_process_self(void);
+
+/* Whether the process of that name runs; true in doubt. One that nobody has reaped yet does not. */
+bool pl_plat_process_is_alive(uint64_t process);
+
 /* --- settings --- */
 
 /*
