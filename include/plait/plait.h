@@ -47,6 +47,7 @@
 #include <plait/broadcast.h>
 #include <plait/channel.h>
 #include <plait/child.h>
+#include <plait/completion.h>
 #include <plait/condition.h>
 #include <plait/errno.h>
 #include <plait/event.h>

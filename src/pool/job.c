@@ -186,6 +186,7 @@ enum plait_job_status pl_job_is_unwanted(const struct pl_job *job)
         return PLAIT_JOB_RETURNED;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): what a worker process reads out of its ring, one by one */
 int pl_job_run_items(int (*fn)(void *arg, void *result), char *arg, size_t arg_bytes, char *result, size_t result_bytes,
                      size_t count, int *codes, bool stop_at_error, _Atomic size_t *progress)
 {

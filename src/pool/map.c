@@ -63,7 +63,7 @@ static size_t make_chunk(struct spread *spread, size_t begin, size_t end)
                 if (PL_UNLIKELY(r < 0)) {
                         atomic_fetch_add_explicit(&spread->failed, 1, memory_order_relaxed);
                         if (!pl_map_collects(map)) {
-                                fail(spread, r);
+                                fail(spread, pl_map_error(map, r));
                                 return i + 1 - begin;
                         }
                 }
@@ -114,6 +114,8 @@ static int work(void *arg, void *result)
                 uint64_t ticks = pl_plat_ticks() - start;
                 if (count == size)
                         size = next_size(spread, size, ticks);
+                if (pl_map_is_over(spread->map))
+                        fail(spread, -ETIMEDOUT);
                 if (plait_job_cancelled())
                         fail(spread, -ECANCELED);
         }
@@ -175,7 +177,7 @@ static int spread_out(const struct pl_map *map, bool inside)
                 (void)work(&spread, NULL);
         } else {
                 spread.width = map->executor->kind->width(map->executor);
-                futures = calloc(spread.width, sizeof *futures);
+                futures = calloc(spread.width, sizeof(void *));
                 if (!futures)
                         return -ENOMEM;
                 while (r == 0 && count < spread.width && count < map->n) {
@@ -201,7 +203,7 @@ static int stream_here(const struct pl_map *map, char *item, char *result)
         const struct plait_executor_flow *flow = &map->flow;
         int failed = 0, r;
 
-        while ((r = flow->next(flow->context, item)) > 0) {
+        while ((r = pl_map_is_over(map) ? -ETIMEDOUT : flow->next(flow->context, item)) > 0) {
                 memset(result, 0, flow->result_bytes);
                 int code = plait_job_cancelled() ? -ECANCELED : flow->fn(item, result);
                 const struct plait_job_end end = {

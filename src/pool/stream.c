@@ -94,7 +94,7 @@ static void report(struct stream *stream, struct chunk *chunk, struct plait_job_
         if (end.result < 0) {
                 stream->failed++;
                 if (!pl_map_collects(stream->map))
-                        fail(stream, end.result);
+                        fail(stream, pl_map_error(stream->map, end.result));
         }
         if (stream->map->opts->codes)
                 stream->map->opts->codes[chunk->number + i] = end.result;

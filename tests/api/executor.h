@@ -116,4 +116,18 @@ static inline struct plait_job_end end_of(struct plait_future *future)
         return end;
 }
 
+static inline int until_cancelled(void *arg, void *result)
+{
+        struct gate *gate = arg;
+
+        (void)result;
+        atomic_fetch_add(&gate->runs, 1);
+        plait_event_set(&gate->entered);
+        while (!plait_job_cancelled()) {
+                plait_yield();
+                sched_yield();
+        }
+        return -ECANCELED;
+}
+
 #endif

@@ -3,20 +3,6 @@
 
 /* --- jobs --- */
 
-static int until_cancelled(void *arg, void *result)
-{
-        struct gate *gate = arg;
-
-        (void)result;
-        atomic_fetch_add(&gate->runs, 1);
-        plait_event_set(&gate->entered);
-        while (!plait_job_cancelled()) {
-                plait_yield();
-                sched_yield();
-        }
-        return -ECANCELED;
-}
-
 static void check_result(const struct kind *kind)
 {
         struct plait_executor *executor = open_executor(kind, NULL);
