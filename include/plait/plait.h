@@ -67,6 +67,7 @@
 #include <plait/parallel.h>
 #include <plait/queue.h>
 #include <plait/race.h>
+#include <plait/recording.h>
 #include <plait/registry.h>
 #include <plait/retry.h>
 #include <plait/run.h>
@@ -82,6 +83,7 @@
 #include <plait/thread.h>
 #include <plait/time.h>
 #include <plait/timer.h>
+#include <plait/trace.h>
 #include <plait/tuner.h>
 #include <plait/within.h>
 #include <plait/worker_local.h>

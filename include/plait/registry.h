@@ -274,11 +274,12 @@ struct plait_registry {
         uint32_t reserved_too;               /**< 0 */
         struct plait_registry_mutex mutex;   /**< those of a mutex */
 
-        const void *tuner_pool;           /**< address of the pool of tuners */
-        const char *const *tuner_reasons; /**< what a reason is called, such as "refused" */
-        uint32_t n_tuner_reasons;         /**< how many of them */
-        uint32_t reserved_three;          /**< 0 */
+        const void *tuner_pool;            /**< address of the pool of tuners */
+        const char *const *tuner_reasons;  /**< what a reason is called, such as "refused" */
+        uint32_t n_tuner_reasons;          /**< how many of them */
+        uint32_t reserved_three;           /**< 0 */
         struct plait_registry_tuner tuner; /**< where the members of a tuner are */
+        const void *trace;                 /**< address of its plait_trace_mailbox */
 };
 
 /** This program's. */

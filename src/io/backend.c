@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "plat/panic.h"
+#include "trace/trace.h"
 
 struct pl_poller *pl_io_poller_at(struct pl_poller *pollers[PL_IO_POLLERS], unsigned index, size_t bytes,
                                   const struct pl_io_backend *backend)
@@ -21,6 +22,7 @@ struct pl_poller *pl_io_poller_at(struct pl_poller *pollers[PL_IO_POLLERS], unsi
                 return NULL;
         memset(poller, 0, rounded);
         poller->backend = backend;
+        poller->index = index;
         pollers[index] = poller;
         return poller;
 }
@@ -35,6 +37,8 @@ int pl_io_poller_open(struct pl_poller *poller)
         if (r < 0)
                 return r;
         poller->notify_fd = fd;
+        if (poller->index == 0)
+                pl_trace_wake_by(fd);
         poller->spent = 0;
         atomic_store(&poller->armed, 0);
         atomic_store(&poller->sleep, PL_IO_RUNNING);
@@ -48,6 +52,8 @@ void pl_io_poller_close(struct pl_poller *poller)
 {
         pl_lock_acquire(&poller->lock);
         atomic_fetch_add(&poller->epoch, 1);
+        if (poller->index == 0)
+                pl_trace_wake_by(-1);
         close(poller->notify_fd);
         pl_lock_release(&poller->lock);
 }

@@ -65,6 +65,7 @@ struct pl_poller {
         _Atomic uint32_t armed; /* descriptors armed here, about: raw closes go unseen */
         uint32_t spent;         /* operations since the last look; the owner's */
         int notify_fd;
+        unsigned index;                         /* of its worker */
         struct pl_lock lock;                    /* guards being open against threads that are no workers */
         PL_LINE_ALIGNED _Atomic uint32_t sleep; /* enum pl_io_sleep */
 };

@@ -16,6 +16,7 @@
 #include "plait/time.h"
 #include "sched/follow.h"
 #include "sched/scope.h"
+#include "sched/tell.h"
 #include "sched/worker.h"
 
 /* --- being found by a cancellation --- */
@@ -93,8 +94,11 @@ static void interrupt_task(struct plait_task *task, const struct plait_scope *sc
         if ((word & PL_WAIT_STATE_MASK) != PL_WAIT_WAITING || __atomic_load_n(&task->scope, __ATOMIC_SEQ_CST) != scope)
                 return;
         uint32_t cancelled = (word & ~(uint32_t)PL_WAIT_STATE_MASK) | PL_WAIT_CANCELED;
-        if (atomic_compare_exchange_strong(&task->wait.state, &word, cancelled))
-                pl_sched_enqueue(task);
+        if (!atomic_compare_exchange_strong(&task->wait.state, &word, cancelled))
+                return;
+        if (pl_trace_is_on())
+                pl_tell_wakes(&task->wait, PLAIT_RECORDING_BY_CANCEL);
+        pl_sched_enqueue(task);
 }
 
 /* Under the scope's lock: its tasks; what follows it goes into *chain*. */
@@ -180,6 +184,7 @@ void pl_sched_scope_cancel(struct plait_scope *scope, int error, const char *rea
         if (__atomic_exchange_n(&scope->pl_cancelled, 1, __ATOMIC_SEQ_CST))
                 return;
         atomic_fetch_add(&pl_sched_the_run.disturbances, 1);
+        pl_trace_text(PLAIT_RECORDING_CANCELS, 0, (uint64_t)(uintptr_t)scope, 0, pl_sched_scope_reason(scope));
         interrupt_tree(scope);
 }
 

@@ -3,6 +3,7 @@
 
 #include "plait/parallel.h"
 #include "plait/time.h"
+#include "sched/tell.h"
 
 /*
  * As a task, on another worker: *fork* stands in the parent's frame, and may be gone once it is DONE. The parent sleeps
@@ -31,6 +32,8 @@ struct plait_task *pl_sched_task_of(struct pl_worker *worker, void *work)
                 pl_deque_push(&worker->fresh, work); /* its parent, or somebody with memory, will come to it */
                 return NULL;
         }
+        if (pl_trace_is_on())
+                pl_tell_spawned(task, fork->fn);
         const struct plait_task *parent = pl_fork_parent(fork);
         pl_sched_scope_adopt(fork->scope, task);
         task->stack_class = parent->stack->class;

@@ -25,6 +25,7 @@
 #include "plait/time.h"
 #include "sched/tie.h"
 #include "sched/worker.h"
+#include "trace/trace.h"
 
 enum {
         NAP_NS = 100 * 1000,
@@ -174,7 +175,9 @@ void pl_sched_park(struct pl_worker *worker)
                 if (stage == PL_IDLE_DEEP && atomic_load(&run->n_parked) >= run->n_workers)
                         until = pl_sched_all_asleep(until);
                 worker->looking = true;
+                pl_trace(PLAIT_RECORDING_IDLE, stage, 0, 0);
                 run->poller->wait(worker->poller, until);
+                pl_trace(PLAIT_RECORDING_AWAKE, 0, 0, 0);
                 worker->looking = false;
         }
         pl_lock_acquire(&run->idle_lock);

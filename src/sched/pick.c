@@ -18,6 +18,7 @@
  * are held up, a spare one does that (spare.c).
  */
 #include "sched/worker.h"
+#include "trace/trace.h"
 
 enum {
         SERVICE_US = 50,
@@ -92,6 +93,8 @@ static void take_from_stuck(struct pl_worker *worker, struct pl_worker *victim, 
                                                                   : task_of(worker, pl_deque_steal(&victim->fresh));
         if (fresh)
                 pl_runq_push_back(&worker->ready, fresh);
+        if (n || fresh)
+                pl_trace(PLAIT_RECORDING_RESCUED, n + (fresh != NULL), 0, victim->index);
 }
 
 /* Look after the other workers, one each time. */
@@ -121,6 +124,7 @@ void pl_sched_serve(struct pl_worker *worker)
         look_after(worker, now_ns);
         worker->looking = false;
         take_injected(worker);
+        pl_trace_look();
 }
 
 /* See what the kernel has, and serve everything else. */
@@ -245,8 +249,10 @@ static struct plait_task *steal_from(struct pl_worker *worker, struct pl_worker 
 {
         struct plait_task *task = task_of(worker, pl_deque_steal(&victim->fresh));
 
-        if (task)
+        if (task) {
+                pl_trace(PLAIT_RECORDING_STOLE, 1, task->id, victim->index);
                 return task;
+        }
         uint32_t most = stealable(worker, victim);
         if (!most)
                 return NULL;
@@ -257,6 +263,7 @@ static struct plait_task *steal_from(struct pl_worker *worker, struct pl_worker 
         if (!n)
                 return NULL;
         task = PL_CONTAINER_OF(pl_list_pop_front(&loot), struct plait_task, link);
+        pl_trace(PLAIT_RECORDING_STOLE, n, task->id, victim->index);
         if (n > 1)
                 pl_runq_append(&worker->ready, &loot, n - 1);
         return task;

@@ -16,6 +16,7 @@
 #include "sched/flow.h"
 #include "sched/held.h"
 #include "sched/worker.h"
+#include "trace/trace.h"
 
 static struct pl_slab_pool thread_pool = PL_SLAB_POOL_INIT("thread", sizeof(struct pl_thread_record));
 static struct pl_slab_pool tuner_pool = PL_SLAB_POOL_INIT("tuner", sizeof(struct pl_tuner_record));
@@ -231,6 +232,7 @@ const struct plait_registry pl_sched_registry = {
                         .refused = TUNER(refused),
                         .name = TUNER(name),
                 },
+        .trace = &pl_trace_mailbox,
 };
 /* NOLINTEND(bugprone-sizeof-expression) */
 
@@ -425,6 +427,12 @@ void pl_registry_name(struct plait_task *task, uint64_t id, char *buf, size_t n)
 const char *pl_registry_cause(enum pl_wait_cause cause)
 {
         return cause < PL_WAIT_CAUSES ? causes[cause] : "something unknown";
+}
+
+const char *const *pl_registry_causes(unsigned *ret_n)
+{
+        *ret_n = PL_WAIT_CAUSES;
+        return causes;
 }
 
 uint32_t pl_registry_age_ms(uint32_t since_ms)

@@ -90,6 +90,9 @@ void pl_registry_name(struct plait_task *task, uint64_t id, char *buf, size_t n)
 /* "mutex" and so on. */
 const char *pl_registry_cause(enum pl_wait_cause cause);
 
+/* All of them, by number; *ret_n*: how many. */
+const char *const *pl_registry_causes(unsigned *ret_n);
+
 /* For how long, with a view's since_ms. A few ms too long; longer when no worker has looked at a clock before that. */
 uint32_t pl_registry_age_ms(uint32_t since_ms);
 

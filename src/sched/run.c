@@ -10,6 +10,7 @@
 #include "sched/local.h"
 #include "sched/runtime.h"
 #include "sched/scope.h"
+#include "sched/tell.h"
 #include "sched/worker.h"
 
 /* The first task may expect what a program's main() has. */
@@ -124,6 +125,8 @@ static int start_first_task(struct pl_worker *worker, const char *name)
                 plait_task_unref(task);
                 return r;
         }
+        if (pl_trace_is_on())
+                pl_tell_spawned(task, control.fn);
         task->stack_class = main_stack;
         task->home = &control.root;
         task->scope = &control.root;
@@ -181,6 +184,7 @@ static void run_worker(struct pl_worker *worker)
         if (!atomic_load(&control.start_error)) {
                 if (worker->index == 0)
                         pl_sched_watch_start();
+                pl_trace_worker(worker->index);
                 pl_sched_self_set(worker);
                 worker_loop(worker);
                 pl_sched_self_set(NULL);
@@ -303,8 +307,10 @@ static int make_run(const struct plait_run_opts *opts, const struct pl_poller_op
         pl_runq_init(&run->high, true);
         pl_runq_init(&run->low, true);
         r = make_workers(run);
-        if (r == 0)
+        if (r == 0) {
                 run->id = ++runs;
+                pl_tell_workers(true);
+        }
         return r;
 }
 
@@ -331,10 +337,14 @@ static void run_threads(struct pl_run *run)
 static int run_all(const struct plait_run_opts *opts, const struct pl_poller_ops *poller)
 {
         struct pl_run *run = &pl_sched_the_run;
+        pl_tell_run_begins();
+
         int r = make_run(opts, poller);
 
-        if (r < 0)
+        if (r < 0) {
+                pl_tell_run_ends();
                 return r;
+        }
         pl_mem_overflow_describe(describe_overflow);
         r = pl_mem_overflow_install();
         if (r == 0) {
@@ -355,6 +365,8 @@ static int run_all(const struct plait_run_opts *opts, const struct pl_poller_ops
                 pl_mem_overflow_uninstall();
         }
         run->id = 0;
+        pl_tell_workers(false);
+        pl_tell_run_ends();
         free_workers(run);
         for (int64_t when_ns = pl_plat_now_ns(); when_ns != PL_PLAT_NEVER;)
                 when_ns = pl_mem_trim(when_ns); /* as if time passed */

@@ -21,6 +21,7 @@
 #include "plait/time.h"
 #include "sched/fork.h"
 #include "sched/local.h"
+#include "sched/tell.h"
 #include "sched/worker.h"
 
 static const unsigned all_flags = PLAIT_SCOPE_SHIELD | PLAIT_SCOPE_SUPERVISOR;
@@ -97,6 +98,8 @@ void pl_sched_scope_adopt(struct plait_scope *scope, struct plait_task *task)
 
 static PL_ALWAYS_INLINE void count(struct plait_scope *scope, const struct plait_task *self, struct plait_task *task)
 {
+        if (pl_trace_is_on())
+                pl_tell_spawned(task, task->fn);
         task->home = scope;
         task->scope = scope;
         if (PL_LIKELY(self && self == scope->pl_owner))
@@ -233,6 +236,8 @@ int pl_sched_scope_start_on(struct plait_scope *scope, int (*fn)(void *arg), voi
                 plait_task_unref(task);
                 return r;
         }
+        if (pl_trace_is_on())
+                pl_tell_spawned(task, fn);
         pl_sched_scope_adopt(scope, task);
         pl_sched_enqueue_on(task, index);
         return 0;
@@ -319,6 +324,7 @@ static void run_inline(struct plait_task *self, struct plait_task *child)
         child->flags |= PL_TASK_INLINE;
         atomic_store_explicit(&child->on_cpu, 1, memory_order_relaxed);
         pl_sched_current_set(worker, child);
+        pl_tell_runs(child, true);
         pl_sched_task_end(child, child->fn(child->arg));
         worker = pl_sched_self_get(); /* the child may have waited */
         self->stack->owner = self;
@@ -340,26 +346,40 @@ static bool turn_is_over(struct pl_worker *worker)
         return true;
 }
 
-/* Run children that nobody has started, as long as they are next in line. */
+/* A child that nobody has started, if it is next in line; NULL: none. */
+static PL_ALWAYS_INLINE struct plait_task *next_own_child(const struct plait_scope *scope,
+                                                          const struct plait_task *self)
+{
+        struct pl_worker *worker = pl_sched_self_get();
+
+        if (pl_deque_empty(&worker->fresh) || turn_is_over(worker))
+                return NULL;
+        void *work = pl_deque_pop(&worker->fresh);
+        if (!work)
+                return NULL;
+        struct plait_task *child = pl_work_as_fork(work) ? NULL : work;
+        if (!child || child->home != scope || !fits_inline(self, child)) {
+                pl_deque_push(&worker->fresh, work); /* there is room: it has just left */
+                return NULL;
+        }
+        return child;
+}
+
+/* Run children that nobody has started, as long as they are next in line. Meanwhile the owner waits for them. */
 static void run_own_children(struct plait_scope *scope, struct plait_task *self)
 {
-        while (scope->pl_owed) {
-                struct pl_worker *worker = pl_sched_self_get();
+        struct plait_task *child = scope->pl_owed ? next_own_child(scope, self) : NULL;
 
-                if (pl_deque_empty(&worker->fresh) || turn_is_over(worker))
-                        return;
-                void *work = pl_deque_pop(&worker->fresh);
-                if (!work)
-                        return;
-                struct plait_task *child = pl_work_as_fork(work) ? NULL : work;
-                if (!child || child->home != scope || !fits_inline(self, child)) {
-                        pl_deque_push(&worker->fresh, work); /* there is room: it has just left */
-                        return;
-                }
+        if (!child)
+                return;
+        pl_trace(PLAIT_RECORDING_WAITS, PL_WAIT_JOIN, (uint64_t)(uintptr_t)scope, 0);
+        while (child) {
                 run_inline(self, child);
                 scope->pl_owed--;
                 pl_sched_tick(pl_sched_self_get());
+                child = scope->pl_owed ? next_own_child(scope, self) : NULL;
         }
+        pl_tell_runs(self, false);
 }
 
 static void wait_for_children(struct plait_scope *scope)

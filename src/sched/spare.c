@@ -24,6 +24,7 @@
 #include <stdlib.h>
 
 #include "sched/worker.h"
+#include "trace/trace.h"
 
 enum {
         SPARES_MOST = 64,
@@ -87,7 +88,9 @@ static void sleep_in_poller(struct pl_worker *worker, int64_t most_ns)
         int64_t until = atomic_load_explicit(&worker->timers.next_ns, memory_order_relaxed);
 
         worker->looking = true;
+        pl_trace(PLAIT_RECORDING_IDLE, PL_IDLE_LIGHT, 0, 0);
         pl_sched_the_run.poller->wait(worker->poller, until < most_ns ? until : most_ns);
+        pl_trace(PLAIT_RECORDING_AWAKE, 0, 0, 0);
         worker->looking = false;
 }
 
@@ -207,6 +210,16 @@ static void start_spare(struct pl_run *run)
 
 /* --- the watch --- */
 
+/* Which task it is in is read while that goes on: it may be another one already. */
+static void tell_stuck(const struct pl_worker *worker, int64_t for_ns, bool blocked)
+{
+        const struct plait_task *task = __atomic_load_n(&worker->current, __ATOMIC_RELAXED);
+
+        pl_trace_record(PLAIT_RECORDING_STUCK | (blocked ? 1U << PL_TRACE_SMALL_SHIFT : 0U),
+                        task ? __atomic_load_n(&task->id, __ATOMIC_RELAXED) : 0,
+                        (uint64_t)(for_ns / 1000000) << PL_TRACE_WORKER_BITS | worker->index);
+}
+
 /* See whether *worker* is stuck. */
 static void look_at(struct pl_run *run, struct pl_worker *worker, int64_t now_ns)
 {
@@ -228,6 +241,8 @@ static void look_at(struct pl_run *run, struct pl_worker *worker, int64_t now_ns
         if (!seen->stuck || was_stuck)
                 return;
         atomic_fetch_add_explicit(&run->n_stuck, 1, memory_order_relaxed);
+        if (pl_trace_is_on())
+                tell_stuck(worker, for_ns, seen->blocked);
         pl_sched_stuck_tell(worker, for_ns, seen->blocked);
 }
 

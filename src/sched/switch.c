@@ -13,6 +13,7 @@
  */
 #include "plait/errno.h"
 #include "sched/compact.h"
+#include "sched/tell.h"
 #include "sched/worker.h"
 
 static PL_ALWAYS_INLINE void settle(struct pl_worker *worker)
@@ -57,6 +58,7 @@ static struct plait_task *next_on(struct pl_stack *stack, struct plait_task **re
                 next->stack = stack;
                 stack->owner = next;
                 pl_sched_current_set(worker, next);
+                pl_tell_runs(next, true);
                 atomic_store_explicit(&next->on_cpu, 1, memory_order_relaxed);
                 return next;
         }
@@ -69,6 +71,7 @@ static PL_NO_TSAN void flow(void *pass, void *arg);
 /* Make *next* the current task; it can be switched to afterwards. */
 static void prepare(struct pl_worker *worker, struct plait_task *next)
 {
+        pl_tell_runs(next, !next->stack);
         if (PL_UNLIKELY(next->compact)) {
                 pl_compact_enter(worker, next, flow);
         } else if (!next->stack) {
@@ -162,6 +165,8 @@ void pl_sched_suspend(struct plait_task *self)
 
         if (next != self) /* it can have been woken by what pick() looked at */
                 pl_sched_switch_to(worker, self, next);
+        else
+                pl_tell_runs(self, false);
 }
 
 void pl_sched_resume(struct pl_worker *worker, struct plait_task *task)

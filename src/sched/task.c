@@ -8,6 +8,7 @@
 #include "plait/time.h"
 #include "plat/sanitizer.h"
 #include "sched/local.h"
+#include "sched/tell.h"
 #include "sched/worker.h"
 
 enum { ID_BLOCK = 1024 };
@@ -148,6 +149,7 @@ void pl_sched_task_end(struct plait_task *task, int result)
                 task->local = NULL;
         }
         pl_sched_scope_ending(task, result);
+        pl_trace(PLAIT_RECORDING_FINISHED, 0, 0, (uint64_t)(int64_t)result);
         __atomic_store_n(&task->fn, NULL, __ATOMIC_RELEASE); /* it is no task that is alive any more */
         if (PL_UNLIKELY(task->flags & PL_TASK_HANDLE))
                 tell_waiters(task, result);
@@ -203,7 +205,11 @@ int plait_task_set_name(const char *name)
 {
         struct plait_task *self = plait_task_self();
 
-        return self ? set_name(self, name) : -EINVAL;
+        int r = self ? set_name(self, name) : -EINVAL;
+
+        if (r == 0)
+                pl_trace_text(PLAIT_RECORDING_NAMED, 0, self->id, 0, self->name);
+        return r;
 }
 
 int plait_task_wait(struct plait_task *task, int64_t deadline_ns, int *ret_result)

@@ -4,6 +4,7 @@
 #include "plait/time.h"
 #include "sched/compact.h"
 #include "sched/registry.h"
+#include "sched/tell.h"
 #include "sched/tie.h"
 #include "sched/worker.h"
 
@@ -99,6 +100,8 @@ static int finish_thread(struct pl_wait *wait, int64_t deadline_ns)
         pl_context_here(&pl_registry_thread(wait)->place);
         if (deadline_ns == PLAIT_NEVER && pl_sched_may_tie(wait->cause))
                 pl_sched_tie(wait);
+        if (pl_trace_is_on())
+                pl_tell_waits(wait, deadline_ns);
         for (;;) {
                 uint32_t word = atomic_load_explicit(&wait->state, memory_order_acquire);
                 bool woken = (word & PL_WAIT_STATE_MASK) == PL_WAIT_WOKEN;
@@ -108,6 +111,19 @@ static int finish_thread(struct pl_wait *wait, int64_t deadline_ns)
                 if (pl_plat_futex_wait(&wait->state, word, woken ? PL_PLAT_NEVER : deadline_ns) == -ETIMEDOUT)
                         resolve(wait, PL_WAIT_TIMED_OUT);
         }
+        if (pl_trace_is_on())
+                pl_tell_thread_runs(wait);
+        return result(wait);
+}
+
+/* It ends before the task has slept. */
+static PL_NOINLINE int refuse(struct pl_wait *wait)
+{
+        if (pl_trace_is_on())
+                pl_tell_refused(wait, (atomic_load_explicit(&wait->state, memory_order_relaxed) & PL_WAIT_STATE_MASK) ==
+                                                      PL_WAIT_CANCELED
+                                              ? -ECANCELED
+                                              : -ETIMEDOUT);
         return result(wait);
 }
 
@@ -120,7 +136,11 @@ static bool deadline_due(struct pl_timer *timer)
 
 static void deadline_fire(struct pl_timer *timer)
 {
-        pl_sched_enqueue(PL_CONTAINER_OF(timer, struct plait_task, timer));
+        struct plait_task *task = PL_CONTAINER_OF(timer, struct plait_task, timer);
+
+        if (pl_trace_is_on())
+                pl_tell_wakes(&task->wait, PLAIT_RECORDING_BY_DEADLINE);
+        pl_sched_enqueue(task);
 }
 
 static const struct pl_timer_kind deadline_kind = {.due = deadline_due, .fire = deadline_fire};
@@ -156,14 +176,16 @@ int pl_sched_wait_finish(struct pl_wait *wait, int64_t deadline_ns, unsigned fla
                 pl_compact_check(task, flags);
         if (!(flags & PL_WAIT_UNINTERRUPTIBLE) && open_to_interruption(wait, &deadline_ns) < 0 &&
             resolve(wait, PL_WAIT_CANCELED))
-                return result(wait);
+                return refuse(wait);
         if (deadline_ns != PLAIT_NEVER) {
                 if ((deadline_ns <= 0 || deadline_ns <= pl_plat_now_ns()) && resolve(wait, PL_WAIT_TIMED_OUT))
-                        return result(wait);
+                        return refuse(wait);
                 set_timer(task, deadline_ns);
         } else if (pl_sched_may_tie(wait->cause)) {
                 pl_sched_tie(wait);
         }
+        if (pl_trace_is_on())
+                pl_tell_waits(wait, deadline_ns);
         pl_sched_suspend(task);
         if (deadline_ns != PLAIT_NEVER)
                 pl_timers_remove(&task->timer);
@@ -172,6 +194,8 @@ int pl_sched_wait_finish(struct pl_wait *wait, int64_t deadline_ns, unsigned fla
 
 void pl_sched_wake_ready(struct pl_wait *wait)
 {
+        if (pl_trace_is_on())
+                pl_tell_wakes(wait, PLAIT_RECORDING_BY_WAKER);
         if (PL_LIKELY(wait->of_task)) {
                 pl_sched_enqueue(pl_sched_wait_task(wait));
                 return;

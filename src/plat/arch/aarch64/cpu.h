@@ -2,6 +2,7 @@
 #ifndef PL_ARCH_CPU_H
 #define PL_ARCH_CPU_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Tell the processor that this is a spin loop. "isb" waits a little; "yield" does nothing on most cores. */
@@ -18,6 +19,12 @@ static inline uint64_t pl_plat_ticks(void)
 
         __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
         return ticks;
+}
+
+/* Whether it runs at one rate, whatever the processors do. The architecture says so. */
+static inline bool pl_cpu_ticks_are_steady(void)
+{
+        return true;
 }
 
 #endif

@@ -2,6 +2,8 @@
 #ifndef PL_ARCH_CPU_H
 #define PL_ARCH_CPU_H
 
+#include <cpuid.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Tell the processor that this is a spin loop. */
@@ -15,6 +17,14 @@ static inline void pl_cpu_relax(void)
 static inline uint64_t pl_plat_ticks(void)
 {
         return __builtin_ia32_rdtsc();
+}
+
+/* Whether it runs at one rate, whatever the processors do. */
+static inline bool pl_cpu_ticks_are_steady(void)
+{
+        unsigned eax, ebx, ecx, edx = 0;
+
+        return __get_cpuid(0x80000007, &eax, &ebx, &ecx, &edx) && (edx & 1U << 8);
 }
 
 #endif

@@ -1,0 +1,89 @@
+/*
+ * Recording on behalf of somebody outside: `plait trace --pid` writes what it wants into plait_trace_mailbox, which it
+ * finds by the registry, and wakes a worker. The kernel decides who may: whoever may write this process' memory.
+ *
+ * A worker looks when it looks at its timers. It begins a recording itself; the end of one is the recorder's business.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "plait/trace.h"
+#include "trace/session.h"
+
+struct plait_trace_mailbox pl_trace_mailbox = {.wake_fd = -1};
+
+void pl_trace_wake_by(int fd)
+{
+        __atomic_store_n(&pl_trace_mailbox.wake_fd, fd, __ATOMIC_RELAXED);
+}
+
+static void answer(int result)
+{
+        struct plait_trace_mailbox *box = &pl_trace_mailbox;
+
+        box->result = result;
+        __atomic_store_n(&box->answered, __atomic_load_n(&box->asked, __ATOMIC_RELAXED), __ATOMIC_RELEASE);
+}
+
+bool pl_trace_is_asked(void)
+{
+        struct plait_trace_mailbox *box = &pl_trace_mailbox;
+
+        return __atomic_load_n(&box->asked, __ATOMIC_RELAXED) != __atomic_load_n(&box->answered, __ATOMIC_RELAXED);
+}
+
+static int start(const struct plait_trace_mailbox *box)
+{
+        char path[PL_TRACE_PATH_BYTES];
+
+        memcpy(path, box->path, sizeof path);
+        path[sizeof path - 1] = '\0';
+        struct pl_trace_wish wish = {.path = path,
+                                     .ring_bytes = (size_t)box->ring_bytes,
+                                     .for_mailbox = true,
+                                     .until_ns = box->until_ns,
+                                     .watcher = box->watcher};
+        return path[0] == '/' ? pl_trace_begin(&wish) : -EINVAL;
+}
+
+/* Under the session's lock. */
+static void do_as_asked(struct pl_trace_session *session)
+{
+        const struct plait_trace_mailbox *box = &pl_trace_mailbox;
+
+        switch (__atomic_load_n(&box->command, __ATOMIC_RELAXED)) {
+        case PLAIT_TRACE_START: answer(session->joining ? -EBUSY : start(box)); break;
+        case PLAIT_TRACE_STOP:
+                if (session->state != PL_TRACE_RECORDING || !session->for_mailbox)
+                        answer(-EALREADY);
+                else if (!atomic_exchange(&session->stopping, 1))
+                        pl_trace_wake_recorder(); /* it answers when the file is complete */
+                break;
+        default: answer(-EINVAL);
+        }
+}
+
+void pl_trace_answer(void)
+{
+        struct pl_trace_session *session = &pl_trace_session;
+
+        if (!pl_lock_try(&session->lock))
+                return; /* later */
+        if (pl_trace_is_asked()) {
+                __atomic_thread_fence(__ATOMIC_ACQUIRE);
+                do_as_asked(session);
+        }
+        pl_lock_release(&session->lock);
+}
+
+void pl_trace_mailbox_ended(void)
+{
+        struct pl_trace_session *session = &pl_trace_session;
+        struct plait_trace_mailbox *box = &pl_trace_mailbox;
+
+        box->events = atomic_load(&session->events);
+        box->dropped = atomic_load(&session->dropped);
+        box->bytes = atomic_load(&session->bytes);
+        if (pl_trace_is_asked() && __atomic_load_n(&box->command, __ATOMIC_RELAXED) == PLAIT_TRACE_STOP)
+                answer(session->result);
+}

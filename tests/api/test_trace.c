@@ -1,0 +1,563 @@
+/* Recordings: what is told of tasks, threads and the program's own events, and what is left of it after a crash. */
+#include <errno.h>
+#include <plait/plait.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness/test.h"
+
+/* --- helpers --- */
+
+static char path[64];
+
+/* A name for a recording. */
+static const char *new_path(void)
+{
+        snprintf(path, sizeof path, "/tmp/plait-test-trace-XXXXXX");
+        int fd = CHECK_SYS(mkstemp(path));
+        close(fd);
+        return path;
+}
+
+static struct plait_recording *opened(void)
+{
+        struct plait_recording *recording = NULL;
+
+        CHECK_INT(plait_recording_open(&recording, path), ==, 0);
+        return recording;
+}
+
+static struct plait_recording_info info_of(const struct plait_recording *recording)
+{
+        struct plait_recording_info info = {.size = sizeof info};
+
+        CHECK_INT(plait_recording_get_info(recording, &info), ==, 0);
+        return info;
+}
+
+/* The next event of *kind*; with *text* if that is not NULL. False: there is none. */
+static bool find(struct plait_recording *recording, enum plait_recording_kind kind, const char *text,
+                 struct plait_recording_event *ret)
+{
+        while (CHECK_OK(plait_recording_next(recording, ret)))
+                if (ret->kind == kind && (!text || (ret->text && strcmp(ret->text, text) == 0)))
+                        return true;
+        return false;
+}
+
+/* The first such event of the recording. */
+static struct plait_recording_event first(struct plait_recording *recording, enum plait_recording_kind kind,
+                                          const char *text)
+{
+        struct plait_recording_event event;
+
+        plait_recording_rewind(recording);
+        if (!find(recording, kind, text, &event))
+                FAIL("no event '%s' with text '%s'", plait_recording_kind_name(kind), text ? text : "(any)");
+        return event;
+}
+
+static uint64_t count(struct plait_recording *recording, enum plait_recording_kind kind, const char *text)
+{
+        struct plait_recording_event event;
+        uint64_t n = 0;
+
+        plait_recording_rewind(recording);
+        while (find(recording, kind, text, &event))
+                n++;
+        return n;
+}
+
+static const char *cause_of(const struct plait_recording *recording, const struct plait_recording_event *event)
+{
+        return plait_recording_cause(recording, event->process, event->cause);
+}
+
+/* Record *app*, and open what there is. */
+static struct plait_recording *record(int (*app)(void *arg), void *arg)
+{
+        struct plait_trace_status status = {.size = sizeof status};
+
+        CHECK_INT(plait_trace_start(new_path(), NULL), ==, 0);
+        CHECK_INT(plait_run(app, arg, NULL), ==, 0);
+        CHECK_INT(plait_trace_stop(&status), ==, 0);
+        CHECK_UINT(status.dropped, ==, 0);
+        CHECK_UINT(status.events, >, 0);
+        return opened();
+}
+
+static void done(struct plait_recording *recording)
+{
+        plait_recording_close(recording);
+        unlink(path);
+}
+
+/* --- tasks --- */
+
+static struct plait_mutex mutex = PLAIT_MUTEX_INIT;
+static struct plait_event event_locked = PLAIT_EVENT_INIT;
+
+static int hold(void *arg)
+{
+        (void)arg;
+        int r = plait_mutex_lock(&mutex, PLAIT_NEVER);
+
+        if (r < 0)
+                return r;
+        plait_event_set(&event_locked);
+        r = plait_sleep(plait_in_ms(5));
+        plait_mutex_unlock(&mutex);
+        return r;
+}
+
+static int want(void *arg)
+{
+        (void)arg;
+        int r = plait_event_wait(&event_locked, PLAIT_NEVER);
+
+        if (r == 0)
+                r = plait_mutex_lock(&mutex, PLAIT_NEVER);
+        if (r == 0)
+                plait_mutex_unlock(&mutex);
+        return r;
+}
+
+static int lock_twice(void *arg)
+{
+        struct plait_scope scope = PLAIT_SCOPE_INIT;
+        struct plait_task_opts holder = {.size = sizeof holder, .name = "holder"};
+        struct plait_task_opts waiter = {.size = sizeof waiter, .name = "waiter"};
+
+        CHECK_INT(plait_scope_start(&scope, hold, arg, &holder, NULL), ==, 0);
+        CHECK_INT(plait_scope_start(&scope, want, arg, &waiter, NULL), ==, 0);
+        return plait_scope_join(&scope);
+}
+
+TEST(a_wait_for_a_lock_names_the_lock_and_its_holder)
+{
+        struct plait_recording *recording = record(lock_twice, NULL);
+        struct plait_recording_event holder = first(recording, PLAIT_RECORDING_NAMED, "holder");
+        struct plait_recording_event waiter = first(recording, PLAIT_RECORDING_NAMED, "waiter");
+        struct plait_recording_event event;
+
+        plait_recording_rewind(recording);
+        do
+                CHECK(find(recording, PLAIT_RECORDING_WAITS, NULL, &event));
+        while (strcmp(cause_of(recording, &event), "mutex") != 0);
+        CHECK_UINT(event.flow, ==, waiter.flow);
+        CHECK_UINT(event.other, ==, holder.flow);
+        CHECK_UINT(event.object, ==, (uintptr_t)&mutex);
+        int64_t since_ns = event.time_ns;
+        do
+                CHECK(find(recording, PLAIT_RECORDING_WAKES, NULL, &event));
+        while (event.flow != waiter.flow);
+        CHECK_UINT(event.other, ==, holder.flow);
+        CHECK_INT(event.value, ==, PLAIT_RECORDING_BY_WAKER);
+        CHECK_INT(event.time_ns, >, since_ns);
+        done(recording);
+}
+
+TEST(a_task_is_known_by_its_function_its_parent_and_its_result)
+{
+        struct plait_recording *recording = record(lock_twice, NULL);
+        struct plait_recording_event app = first(recording, PLAIT_RECORDING_SPAWNED, "lock_twice");
+        struct plait_recording_event child = first(recording, PLAIT_RECORDING_SPAWNED, "hold");
+        struct plait_recording_event event;
+
+        CHECK_UINT(child.other, ==, app.flow);
+        CHECK_UINT(child.object, ==, (uintptr_t)hold);
+        do
+                CHECK(find(recording, PLAIT_RECORDING_FINISHED, NULL, &event));
+        while (event.flow != child.flow);
+        CHECK_INT(event.value, ==, 0);
+        CHECK_UINT(count(recording, PLAIT_RECORDING_SPAWNED, NULL), ==,
+                   count(recording, PLAIT_RECORDING_FINISHED, NULL));
+        done(recording);
+}
+
+/* Each flow's events are in an order that makes sense, and a lane has one at a time. */
+TEST(flows_run_wait_and_are_woken_in_order)
+{
+        struct plait_recording *recording = record(lock_twice, NULL);
+        struct plait_recording_event event;
+        struct {
+                int lane;
+                bool waits;
+        } flows[64] = {0};
+        int64_t before_ns = 0;
+
+        while (CHECK_OK(plait_recording_next(recording, &event))) {
+                CHECK_INT(event.time_ns, >=, before_ns);
+                before_ns = event.time_ns;
+                if (event.flow >= 64 || !event.flow)
+                        continue;
+                if (event.kind == PLAIT_RECORDING_RUNS) {
+                        CHECK_INT(flows[event.flow].lane, ==, 0);
+                        flows[event.flow].lane = (int)event.lane + 1;
+                        flows[event.flow].waits = false;
+                } else if (event.kind == PLAIT_RECORDING_WAITS || event.kind == PLAIT_RECORDING_YIELDS ||
+                           event.kind == PLAIT_RECORDING_FINISHED) {
+                        CHECK_INT(flows[event.flow].lane, ==, (int)event.lane + 1);
+                        flows[event.flow].lane = 0;
+                        flows[event.flow].waits = event.kind == PLAIT_RECORDING_WAITS;
+                } else if (event.kind == PLAIT_RECORDING_WAKES) {
+                        CHECK(flows[event.flow].waits);
+                }
+        }
+        done(recording);
+}
+
+static int sleep_and_fail(void *arg)
+{
+        (void)arg;
+        int r = plait_sleep(plait_in_ms(1));
+
+        return r < 0 ? r : -EIO;
+}
+
+static int sleep_for_ever(void *arg)
+{
+        (void)arg;
+        return plait_sleep(PLAIT_NEVER);
+}
+
+static int fail(void *arg)
+{
+        struct plait_scope scope = PLAIT_SCOPE_INIT;
+
+        plait_scope_go(&scope, sleep_for_ever, arg);
+        plait_scope_go(&scope, sleep_and_fail, arg);
+        CHECK_INT(plait_scope_join(&scope), ==, -EIO);
+        return 0;
+}
+
+TEST(a_cancellation_says_why_and_by_whom)
+{
+        struct plait_recording *recording = record(fail, NULL);
+        struct plait_recording_event victim = first(recording, PLAIT_RECORDING_SPAWNED, "sleep_for_ever");
+        struct plait_recording_event failing = first(recording, PLAIT_RECORDING_SPAWNED, "sleep_and_fail");
+        struct plait_recording_event event;
+
+        plait_recording_rewind(recording);
+        do
+                CHECK(find(recording, PLAIT_RECORDING_WAKES, NULL, &event));
+        while (event.flow != victim.flow);
+        CHECK_INT(event.value, ==, PLAIT_RECORDING_BY_CANCEL);
+        CHECK_UINT(event.other, ==, failing.flow);
+        CHECK(event.text && strstr(event.text, "failed: -5"));
+        plait_recording_rewind(recording);
+        do
+                CHECK(find(recording, PLAIT_RECORDING_WAKES, NULL, &event));
+        while (event.flow != failing.flow);
+        CHECK_INT(event.value, ==, PLAIT_RECORDING_BY_DEADLINE);
+        CHECK_UINT(event.other, ==, 0);
+        done(recording);
+}
+
+/* --- the program's own events --- */
+
+static int tell(void *arg)
+{
+        (void)arg;
+        PLAIT_SPAN("outer");
+        PLAIT_INSTANT("now", -7);
+        {
+                PLAIT_SPAN("inner");
+                PLAIT_COUNTER("level", 2.5);
+                CHECK_INT(plait_sleep(plait_in_ms(1)), ==, 0);
+                plait_trace_message("a text of more than sixteen bytes, so that it takes several slots of the ring");
+        }
+        PLAIT_FLOW_OUT("order", 77);
+        return 0;
+}
+
+TEST(the_programs_own_events_are_told)
+{
+        struct plait_recording *recording = record(tell, NULL);
+        struct plait_recording_event outer = first(recording, PLAIT_RECORDING_SPAN_BEGIN, "outer");
+        struct plait_recording_event event;
+
+        CHECK(find(recording, PLAIT_RECORDING_INSTANT, "now", &event));
+        CHECK_INT(event.value, ==, -7);
+        CHECK_UINT(event.flow, ==, outer.flow);
+        CHECK(find(recording, PLAIT_RECORDING_SPAN_BEGIN, "inner", &event));
+        CHECK(find(recording, PLAIT_RECORDING_COUNTER, "level", &event));
+        CHECK_INT((int64_t)(event.number * 10), ==, 25);
+        CHECK(find(recording, PLAIT_RECORDING_INSTANT,
+                   "a text of more than sixteen bytes, so that it takes several slots of the ring", &event));
+        CHECK(find(recording, PLAIT_RECORDING_SPAN_END, "inner", &event));
+        CHECK(find(recording, PLAIT_RECORDING_FLOW_OUT, "order", &event));
+        CHECK_UINT(event.object, ==, 77);
+        CHECK(find(recording, PLAIT_RECORDING_SPAN_END, "outer", &event));
+        CHECK_UINT(event.flow, ==, outer.flow);
+        done(recording);
+}
+
+static void *tell_in_thread(void *arg)
+{
+        for (int i = 0; i < 1000; i++)
+                PLAIT_INSTANT("from a thread", i);
+        return arg;
+}
+
+TEST(threads_that_run_no_task_tell_too)
+{
+        struct plait_trace_status status = {.size = sizeof status};
+        pthread_t threads[4];
+
+        CHECK_INT(plait_trace_start(new_path(), NULL), ==, 0);
+        for (int i = 0; i < 4; i++)
+                CHECK_INT(pthread_create(&threads[i], NULL, tell_in_thread, NULL), ==, 0);
+        for (int i = 0; i < 4; i++)
+                pthread_join(threads[i], NULL);
+        CHECK_INT(plait_trace_stop(&status), ==, 0);
+        CHECK_UINT(status.dropped, ==, 0);
+        struct plait_recording *recording = opened();
+        CHECK_UINT(count(recording, PLAIT_RECORDING_INSTANT, "from a thread"), ==, 4000);
+        struct plait_recording_event event = first(recording, PLAIT_RECORDING_INSTANT, "from a thread");
+        CHECK(event.flow & PLAIT_RECORDING_THREAD);
+        done(recording);
+}
+
+static int tell_much(void *arg)
+{
+        for (int64_t i = 0; i < *(int64_t *)arg; i++)
+                PLAIT_INSTANT("many", i);
+        return 0;
+}
+
+/* More than a small ring holds, at once: what is dropped is counted, what is there is in order. */
+TEST(what_is_dropped_is_counted)
+{
+        struct plait_trace_opts opts = {.size = sizeof opts, .ring_bytes = 65536, .sample_ns = 1000000000};
+        struct plait_trace_status status = {.size = sizeof status};
+        int64_t n = 300000, next = 0, dropped = 0;
+        uint64_t there = 0;
+        struct plait_recording_event event;
+
+        CHECK_INT(plait_trace_start(new_path(), &opts), ==, 0);
+        CHECK_INT(plait_run(tell_much, &n, NULL), ==, 0);
+        CHECK_INT(plait_trace_stop(&status), ==, 0);
+        struct plait_recording *recording = opened();
+        while (CHECK_OK(plait_recording_next(recording, &event))) {
+                if (event.kind == PLAIT_RECORDING_DROPPED)
+                        dropped += event.value;
+                if (event.kind != PLAIT_RECORDING_INSTANT)
+                        continue;
+                CHECK_INT(event.value, >=, next);
+                next = event.value + 1;
+                there++;
+        }
+        CHECK_UINT(there + (uint64_t)dropped, >=, (uint64_t)n);
+        CHECK_UINT(status.dropped, ==, (uint64_t)dropped);
+        CHECK_UINT(info_of(recording).dropped, ==, (uint64_t)dropped);
+        done(recording);
+}
+
+/* --- beginning and ending --- */
+
+TEST(nothing_is_recorded_without_being_asked)
+{
+        struct plait_trace_status status = {.size = sizeof status};
+
+        CHECK_INT(plait_run(tell, NULL, NULL), ==, 0);
+        CHECK_INT(plait_trace_get_status(&status), ==, 0);
+        CHECK(!status.recording);
+        CHECK_UINT(status.events, ==, 0);
+        CHECK_INT(plait_trace_stop(&status), ==, -EALREADY);
+}
+
+TEST(one_recording_after_the_other)
+{
+        struct plait_trace_status status = {.size = sizeof status};
+
+        for (int i = 0; i < 3; i++) {
+                struct plait_recording *recording = record(tell, NULL);
+
+                CHECK_UINT(count(recording, PLAIT_RECORDING_SPAN_BEGIN, "outer"), ==, 1);
+                done(recording);
+                CHECK_INT(plait_run(tell, NULL, NULL), ==, 0);
+        }
+        CHECK_INT(plait_trace_get_status(&status), ==, 0);
+        CHECK(!status.recording);
+}
+
+TEST(there_is_one_recording_at_a_time)
+{
+        struct plait_trace_status status = {.size = sizeof status};
+
+        CHECK_INT(plait_trace_start(new_path(), NULL), ==, 0);
+        CHECK_INT(plait_trace_start(path, NULL), ==, -EBUSY);
+        CHECK_INT(plait_trace_get_status(&status), ==, 0);
+        CHECK(status.recording);
+        CHECK_INT(plait_trace_stop(NULL), ==, 0);
+        CHECK_INT(plait_trace_stop(NULL), ==, -EALREADY);
+        unlink(path);
+}
+
+TEST(options_that_are_out_of_range_are_refused)
+{
+        struct plait_trace_opts opts = {.size = 1};
+
+        CHECK_INT(plait_trace_start(NULL, NULL), ==, -EINVAL);
+        CHECK_INT(plait_trace_start("", NULL), ==, -EINVAL);
+        CHECK_INT(plait_trace_start("/tmp/x", &opts), ==, -EINVAL);
+        opts = (struct plait_trace_opts){.size = sizeof opts, .ring_bytes = 1};
+        CHECK_INT(plait_trace_start("/tmp/x", &opts), ==, -EINVAL);
+        opts = (struct plait_trace_opts){.size = sizeof opts, .flags = 128};
+        CHECK_INT(plait_trace_start("/tmp/x", &opts), ==, -EINVAL);
+        CHECK_INT(plait_trace_start("/dev/null", NULL), ==, -EINVAL);
+        CHECK_INT(plait_trace_start("/nowhere/x", NULL), ==, -ENOENT);
+}
+
+static int look_at_itself(void *arg)
+{
+        PLAIT_INSTANT("so far", 1);
+        struct plait_recording *recording = opened();
+        CHECK_UINT(count(recording, PLAIT_RECORDING_INSTANT, "so far"), ==, 1);
+        CHECK(info_of(recording).live);
+        plait_recording_close(recording);
+        (void)arg;
+        return 0;
+}
+
+TEST(a_recording_under_way_can_be_read)
+{
+        struct plait_recording *recording = record(look_at_itself, NULL);
+
+        CHECK(!info_of(recording).live);
+        done(recording);
+}
+
+/* --- processes --- */
+
+static int tell_and_die(void *arg)
+{
+        (void)arg;
+        for (int i = 0; i < 100000; i++)
+                PLAIT_INSTANT("before", i);
+        PLAIT_INSTANT("the last words", 1);
+        plait_trace_message("and a text");
+        kill(getpid(), SIGKILL);
+        return 0;
+}
+
+TEST(what_was_told_before_a_kill_can_be_read)
+{
+        new_path();
+        pid_t child = CHECK_SYS(fork());
+        if (child == 0) {
+                (void)!plait_trace_start(path, NULL);
+                (void)!plait_run(tell_and_die, NULL, NULL);
+                _exit(1);
+        }
+        int status;
+        CHECK_SYS(waitpid(child, &status, 0));
+        CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        struct plait_recording *recording = opened();
+        struct plait_recording_info info = info_of(recording);
+        CHECK(!info.live);
+        CHECK(!plait_recording_get_process(recording, 0)->ended);
+        CHECK_UINT(count(recording, PLAIT_RECORDING_INSTANT, "before") + info.dropped, ==, 100000);
+        struct plait_recording_event last = first(recording, PLAIT_RECORDING_INSTANT, "the last words");
+        CHECK_INT(last.value, ==, 1);
+        CHECK(find(recording, PLAIT_RECORDING_INSTANT, "and a text", &last));
+        CHECK_INT(info.duration_ns - last.time_ns, <, 1000000000);
+        plait_recording_close(recording);
+        /* The next recording in that file removes what is left in shared memory. */
+        CHECK_INT(plait_trace_start(path, NULL), ==, 0);
+        CHECK_INT(plait_trace_stop(NULL), ==, 0);
+        unlink(path);
+}
+
+TEST(a_child_does_not_record_what_its_parent_did)
+{
+        CHECK_INT(plait_trace_start(new_path(), NULL), ==, 0);
+        PLAIT_INSTANT("parent", 1);
+        pid_t child = CHECK_SYS(fork());
+        if (child == 0) {
+                PLAIT_INSTANT("child", 1);
+                _exit(plait_run(tell, NULL, NULL) != 0 || plait_trace_stop(NULL) != -EALREADY);
+        }
+        int status;
+        CHECK_SYS(waitpid(child, &status, 0));
+        CHECK_INT(status, ==, 0);
+        PLAIT_INSTANT("parent", 2);
+        CHECK_INT(plait_trace_stop(NULL), ==, 0);
+        struct plait_recording *recording = opened();
+        CHECK_UINT(count(recording, PLAIT_RECORDING_INSTANT, "parent"), ==, 2);
+        CHECK_UINT(count(recording, PLAIT_RECORDING_INSTANT, "child"), ==, 0);
+        CHECK_UINT(info_of(recording).n_processes, ==, 1);
+        done(recording);
+}
+
+TEST(a_child_can_join_a_recording)
+{
+        struct plait_trace_opts join = {.size = sizeof join, .flags = PLAIT_TRACE_JOIN};
+
+        CHECK_INT(plait_trace_start(new_path(), NULL), ==, 0);
+        PLAIT_FLOW_OUT("to the child", 5);
+        pid_t child = CHECK_SYS(fork());
+        if (child == 0) {
+                if (plait_trace_start(path, NULL) != -EBUSY || plait_trace_start(path, &join) != 0)
+                        _exit(1);
+                PLAIT_FLOW_IN("to the child", 5);
+                _exit(plait_trace_stop(NULL) != 0);
+        }
+        int status;
+        CHECK_SYS(waitpid(child, &status, 0));
+        CHECK_INT(status, ==, 0);
+        CHECK_INT(plait_trace_stop(NULL), ==, 0);
+        struct plait_recording *recording = opened();
+        struct plait_recording_event out = first(recording, PLAIT_RECORDING_FLOW_OUT, "to the child");
+        struct plait_recording_event in = first(recording, PLAIT_RECORDING_FLOW_IN, "to the child");
+        CHECK_UINT(out.object, ==, in.object);
+        CHECK_UINT(out.process, !=, in.process);
+        CHECK_INT(out.time_ns, <=, in.time_ns);
+        CHECK_PTR(out.text, ==, in.text);
+        CHECK_UINT(plait_recording_get_process(recording, in.process)->parent_pid, ==, (unsigned)getpid());
+        done(recording);
+}
+
+/* --- reading --- */
+
+TEST(what_is_no_recording_is_refused)
+{
+        struct plait_recording *recording = NULL;
+
+        CHECK_INT(plait_recording_open(&recording, "/nowhere/x"), ==, -ENOENT);
+        CHECK_INT(plait_recording_open(&recording, "/dev/null"), ==, -EBADMSG);
+        CHECK_INT(plait_recording_open(&recording, "/proc/self/exe"), ==, -EBADMSG);
+        new_path();
+        CHECK_INT(plait_recording_open(&recording, path), ==, -EBADMSG);
+        CHECK_PTR(recording, ==, NULL);
+        unlink(path);
+}
+
+TEST(a_recording_that_is_cut_off_is_read_as_far_as_it_goes)
+{
+        int64_t n = 20000;
+        struct plait_recording *recording = record(tell_much, &n);
+        struct stat st;
+        uint64_t before = 20001;
+
+        plait_recording_close(recording);
+        CHECK_SYS(stat(path, &st));
+        for (off_t bytes = st.st_size; bytes > 0; bytes -= st.st_size / 16) {
+                CHECK_SYS(truncate(path, bytes));
+                if (plait_recording_open(&recording, path) < 0)
+                        break; /* not even the first chunk is whole */
+                uint64_t there = count(recording, PLAIT_RECORDING_INSTANT, "many");
+                CHECK_UINT(there, <=, before);
+                CHECK(bytes == st.st_size || there < 20000 || info_of(recording).torn);
+                before = there;
+                plait_recording_close(recording);
+        }
+        unlink(path);
+}
