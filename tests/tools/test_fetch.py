@@ -4,11 +4,13 @@ usage: test_fetch.py PLAIT SOURCE
 """
 
 import hashlib
+import json
 import os
 import pty
 import re
 import subprocess
 import threading
+import time
 
 from servers import (PLAIT, SHAPE, SOURCE, Nginx, Site, clean_env, end, fetch, fetch_json, folder, leftovers, names, read,
                      start)
@@ -220,6 +222,70 @@ def holding_site():
     site = Site(hold)
     site.server.site = site
     return site
+
+
+@case
+def auto_begins_with_eight_and_grows_while_all_goes_well():
+    def hold(handler, path):
+        site.gate.wait(60)
+        time.sleep(0.02)  # what its work takes
+        handler.reply(b"x")
+
+    site = Site(hold)
+    path = os.path.join(folder(), "list")
+    with open(path, "w", encoding="ascii") as urls:
+        urls.writelines(site.url(f"{i}\n") for i in range(300))
+    process = start("--json", "-i", path, "-o", folder(), "-j", "auto")
+    site.wait_for(lambda s: s.now == 8)
+    site.gate.set()
+    done = end(process)
+    check(done.code == 0, str(done))
+    check(site.most > 8, f"never more than {site.most} at once")
+    limits = json.loads(done.out.splitlines()[-1])["limits"]
+    limit = limits[0]
+    check(set(limit) == {"host", "limit", "reason", "refused", "per_s", "first_byte_s", "advised"}, str(limit))
+    check(limit["host"] == f"127.0.0.1:{site.port}" and limit["limit"] >= 1 and limit["refused"] == 0, str(limit))
+    check(len(limits) == 1, "one host needs no limit of all")
+
+
+@case
+def auto_comes_down_to_what_the_server_takes():
+    def refuse(handler, path):
+        if site.now > 6:
+            handler.reply(status=503)
+        else:
+            handler.reply(b"x")
+
+    site = Site(refuse)
+    urls = [site.url(str(i)) for i in range(400)]
+    done = fetch_json("-i", "-", "-o", folder(), "-j", "auto", "--retries", 20, data="\n".join(urls))
+    check(done.code == 0 and done.summary["ok"] == 400, str(done))
+    limit = done.summary["limits"][0]
+    check(limit["refused"] == len(site.asked) - 400, f"{limit} of {len(site.asked)}")
+    check(limit["refused"] == 0 or limit["limit"] < 64, str(limit))
+
+
+@case
+def auto_of_several_hosts_tells_of_each_and_of_all():
+    sites = [Site(lambda handler, path: handler.reply(b"x")) for _ in range(3)]
+    urls = [site.url(str(i)) for i in range(20) for site in sites]
+    done = fetch_json("-i", "-", "-o", folder(), "-j", "auto", data="\n".join(urls))
+    hosts = {limit["host"] for limit in done.summary["limits"]}
+    check(done.code == 0 and hosts == {f"127.0.0.1:{site.port}" for site in sites} | {"all hosts"}, str(done.summary))
+    words = fetch("-i", "-", "-o", folder(), "-j", "auto", data="\n".join(urls))
+    check(re.search(rb"at once +127\.0\.0\.1:\d+: \d+ \(", words.out), str(words))
+
+
+@case
+def auto_keeps_within_the_numbers_that_are_given():
+    for args, most in ((("-j", 3, "--per-host", "auto"), 3), (("-j", "auto", "--per-host", 5), 5)):
+        site = Site(lambda handler, path: handler.reply(b"x"))
+        urls = [site.url(str(i)) for i in range(200)]
+        done = fetch_json("-i", "-", "-o", folder(), *args, data="\n".join(urls))
+        check(done.code == 0 and site.most <= most, f"{site.most} at once with {args}")
+    for args in (("-j", "automatic"), ("--per-host", "0")):
+        done = fetch(*args, "http://127.0.0.1/")
+        check(done.code == 2 and "or auto" in done.err, str(done))
 
 
 @case

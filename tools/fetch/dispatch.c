@@ -16,15 +16,20 @@
 #include <plait/time.h>
 
 #include "fetch/host.h"
+#include "fetch/limits.h"
 #include "fetch/lock.h"
 
+#define TOTAL_FIRST 64  /* downloads at once to begin with, where that is to be found */
 #define WAITING_MIN 256 /* jobs that may wait for another attempt, however few run at once */
 
-int dispatch_init(struct dispatch *dispatch, unsigned parallel, unsigned per_host, int64_t interval_ns)
+int dispatch_init(struct dispatch *dispatch, const struct dispatch_limits *limits, int64_t interval_ns)
 {
+        const unsigned parallel = limits->parallel;
+
         *dispatch = (struct dispatch){
                 .parallel = parallel,
-                .per_host = per_host,
+                .per_host = limits->per_host,
+                .tunes_hosts = limits->tunes_hosts,
                 .interval_ns = interval_ns,
                 .waiting_max = 2 * (size_t)parallel > WAITING_MIN ? 2 * (size_t)parallel : WAITING_MIN,
                 .spill = SPILL_INIT,
@@ -33,12 +38,24 @@ int dispatch_init(struct dispatch *dispatch, unsigned parallel, unsigned per_hos
         /* Those that run when the limit is reached may still come to wait, and hosts go on with what is queued. */
         dispatch->waiting_room = dispatch->waiting_max + parallel;
         dispatch->waiting = calloc(dispatch->waiting_room, sizeof(struct job *));
-        return dispatch->waiting ? 0 : -ENOMEM;
+        if (!dispatch->waiting)
+                return -ENOMEM;
+        if (!limits->tunes)
+                return 0;
+        struct plait_tuner_opts opts = {
+                .size = sizeof opts,
+                .kind = PLAIT_TUNER_GOODPUT,
+                .name = "all hosts",
+                .first = parallel < TOTAL_FIRST ? parallel : TOTAL_FIRST,
+                .most = parallel,
+        };
+        return plait_tuner_new(&dispatch->tuner, &opts);
 }
 
 void dispatch_done(struct dispatch *dispatch)
 {
         host_free_all(dispatch);
+        plait_tuner_free(dispatch->tuner);
         free(dispatch->waiting);
         spill_done(&dispatch->spill);
 }
@@ -70,14 +87,51 @@ static struct job *heap_pop(struct job **heap, size_t *count)
         return top;
 }
 
+/* How many can be begun with regard to all limits. One host alone has a limit of its own, which knows more. */
+static uint64_t can_begin(const struct dispatch *dispatch)
+{
+        if (!dispatch->tuner || (dispatch->tunes_hosts && dispatch->busy_hosts < 2))
+                return dispatch->startable;
+        uint64_t room = plait_tuner_room(dispatch->tuner, PLAIT_NEVER);
+        return dispatch->startable < room ? dispatch->startable : room;
+}
+
 /* To be called after every change of a host; wakes as many as can now begin something. */
 static void changed(struct dispatch *dispatch, struct dispatch_host *host)
 {
-        uint64_t before = dispatch->startable;
-
         host_changed(dispatch, host);
-        for (uint64_t i = before; i < dispatch->startable && i < before + dispatch->parallel; i++)
+        uint64_t before = dispatch->signalled;
+        uint64_t now = can_begin(dispatch);
+        for (uint64_t i = before; i < now && i < before + dispatch->parallel; i++)
                 plait_condition_signal(&dispatch->work);
+        dispatch->signalled = now;
+}
+
+/* --- attempts --- */
+
+static void begin_attempt(struct dispatch *dispatch, struct job *job)
+{
+        int64_t now_ns = dispatch->tuner || job->host->tuner ? plait_now_ns() : 0;
+
+        dispatch->running++;
+        job->host->running++;
+        job->sample = (struct plait_tuner_sample){.outcome = PLAIT_TUNER_FAILED};
+        if (dispatch->tuner)
+                plait_tuner_begin(dispatch->tuner, &job->call, now_ns);
+        if (job->host->tuner)
+                plait_tuner_begin(job->host->tuner, &job->host_call, now_ns);
+}
+
+static void end_attempt(struct dispatch *dispatch, struct job *job)
+{
+        int64_t now_ns = dispatch->tuner || job->host->tuner ? plait_now_ns() : 0;
+
+        dispatch->running--;
+        job->host->running--;
+        if (dispatch->tuner)
+                plait_tuner_end(dispatch->tuner, &job->call, &job->sample, now_ns);
+        if (job->host->tuner)
+                plait_tuner_end(job->host->tuner, &job->host_call, &job->sample, now_ns);
 }
 
 static bool wants_more(const struct dispatch *dispatch)
@@ -176,7 +230,7 @@ static struct job *new_job(struct dispatch *dispatch, struct dispatch_host *host
 
 static struct job *pick(struct dispatch *dispatch)
 {
-        struct dispatch_host *host = host_next(dispatch);
+        struct dispatch_host *host = can_begin(dispatch) > 0 ? host_next(dispatch) : NULL;
         struct job *job = host ? host->retries : NULL;
 
         if (!host)
@@ -187,7 +241,10 @@ static struct job *pick(struct dispatch *dispatch)
         } else {
                 job = new_job(dispatch, host);
         }
+        if (job)
+                begin_attempt(dispatch, job);
         host_changed(dispatch, host);
+        dispatch->signalled = can_begin(dispatch);
         return job;
 }
 
@@ -226,6 +283,7 @@ void dispatch_finish(struct dispatch *dispatch, struct job *job)
         struct dispatch_host *host = job->host;
 
         lock_always(&dispatch->lock);
+        end_attempt(dispatch, job);
         host->in_flight--;
         dispatch->active--;
         changed(dispatch, host);
@@ -255,6 +313,7 @@ int dispatch_retry(struct dispatch *dispatch, struct job *job, int64_t due_ns, b
                 plait_mutex_unlock(&dispatch->lock);
                 return -ENOMEM;
         }
+        end_attempt(dispatch, job);
         job->due_ns = due_ns;
         job->holds = hold;
         job->host->holds += hold;
@@ -301,4 +360,16 @@ int dispatch_clock(struct dispatch *dispatch)
         }
         plait_mutex_unlock(&dispatch->lock);
         return r;
+}
+
+void dispatch_tell_limits(struct dispatch *dispatch, struct limits *ret)
+{
+        lock_always(&dispatch->lock);
+        for (size_t i = 0; i < dispatch->host_room; i++)
+                for (struct dispatch_host *host = dispatch->hosts[i]; host; host = host->next_hash)
+                        if (host->tuner)
+                                limits_add(ret, host->name, host->tuner);
+        if (dispatch->tuner && ret->hosts != 1)
+                limits_add(ret, "all hosts", dispatch->tuner);
+        plait_mutex_unlock(&dispatch->lock);
 }

@@ -209,6 +209,39 @@ static int attempt(struct download *d, const struct job *job, const char *name)
         return r;
 }
 
+/* What the attempt tells of how many are under way. Any answer but "too many" says that the server had time for it. */
+static void measure(const struct download *d, struct job *job)
+{
+        const struct plait_response *answer = &d->response;
+        int64_t connected_ns = answer->tls_ns > 0 ? answer->tls_ns : answer->connect_ns;
+
+        job->sample = (struct plait_tuner_sample){
+                .outcome = PLAIT_TUNER_FAILED,
+                .first_byte_ns = answer->first_byte_ns > connected_ns ? answer->first_byte_ns - connected_ns : 0,
+                .bytes = d->bytes,
+        };
+        if (d->error)
+                return;
+        switch ((int)answer->problem) {
+        case PLAIT_HTTP_OK:
+        case PLAIT_HTTP_SINK: /* the rest of an error page was not wanted */
+                if (answer->status == 429 || answer->status == 503) {
+                        job->sample.outcome = PLAIT_TUNER_REFUSED;
+                        job->sample.retry_after_ns = answer->retry_after_ns;
+                } else if (answer->status < 500) {
+                        job->sample.outcome = PLAIT_TUNER_OK;
+                }
+                break;
+        case PLAIT_HTTP_REFUSED:
+        case PLAIT_HTTP_RESET: job->sample.outcome = PLAIT_TUNER_REFUSED; break;
+        case PLAIT_HTTP_CONNECT_TIMEOUT:
+        case PLAIT_HTTP_FIRST_BYTE_TIMEOUT:
+        case PLAIT_HTTP_STALL_TIMEOUT:
+        case PLAIT_HTTP_TOTAL_TIMEOUT: job->sample.outcome = PLAIT_TUNER_TIMED_OUT; break;
+        default: break;
+        }
+}
+
 static bool may_retry(const struct download *d, const struct job *job, int r)
 {
         if (job->attempts > d->fetch->options.retries || d->error || d->unmarked ||
@@ -247,6 +280,7 @@ static int work(struct download *d, struct job *job)
         if (job->attempts++ == 0)
                 job->begin_ns = plait_now_ns();
         int r = attempt(d, job, name);
+        measure(d, job);
         if (r < 0 && plait_cancelled() < 0 && !d->error) {
                 dispatch_finish(&d->fetch->dispatch, job);
                 return -ECANCELED;

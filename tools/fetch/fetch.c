@@ -192,16 +192,31 @@ static int make_session(struct fetch *fetch)
         return plait_session_new(&fetch->session, &opts);
 }
 
-/* A socket and a file for each download; the soft limit of 1024 is from the days of select(). */
-static void raise_descriptor_limit(unsigned parallel)
+/* A socket and a file for each download; the soft limit of 1024 is from the days of select(). Returns how many that
+ * allows. */
+static unsigned raise_descriptor_limit(unsigned parallel)
 {
         struct rlimit limit;
         rlim_t wanted = (rlim_t)parallel * 2 + 256;
 
         if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
-                return;
+                return parallel;
+        rlim_t before = limit.rlim_cur;
         limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-        setrlimit(RLIMIT_NOFILE, &limit);
+        if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+                limit.rlim_cur = before;
+        return limit.rlim_cur >= wanted ? parallel : limit.rlim_cur > 258 ? (unsigned)(limit.rlim_cur - 256) / 2 : 1;
+}
+
+/* Limits that are to be found are not found by running out of descriptors. */
+static void bound_limits(struct options *options)
+{
+        unsigned possible = raise_descriptor_limit(options->parallel);
+
+        if (options->tunes && possible < options->parallel)
+                options->parallel = possible;
+        if (options->tunes_hosts && options->per_host > options->parallel)
+                options->per_host = options->parallel;
 }
 
 static int complain(const char *what, const char *name, int r, const char *advice)
@@ -220,7 +235,7 @@ static int prepare(struct fetch *fetch)
         fetch->folder.fd = -1;
         fetch->journal = (struct journal)JOURNAL_INIT;
         fetch->to_stdout = options->output && strcmp(options->output, "-") == 0;
-        raise_descriptor_limit(options->parallel);
+        bound_limits(&fetch->options);
         if ((r = list_open(&fetch->list, options->urls, options->list)) < 0)
                 return complain("open the list", options->list, r,
                                 "name a file that can be read, or - for standard input");
@@ -233,7 +248,13 @@ static int prepare(struct fetch *fetch)
                 return options->ca_file
                                ? complain("use the certificates", options->ca_file, r, "name a PEM file with --cacert")
                                : complain("make", "a session", r, "check --header and --proxy");
-        if (dispatch_init(&fetch->dispatch, options->parallel, options->per_host, options->interval_ns) < 0)
+        struct dispatch_limits limits = {
+                .parallel = options->parallel,
+                .per_host = options->per_host,
+                .tunes = options->tunes,
+                .tunes_hosts = options->tunes_hosts,
+        };
+        if (dispatch_init(&fetch->dispatch, &limits, options->interval_ns) < 0)
                 return complain("prepare", "the downloads", -ENOMEM, "lower --jobs");
         return EXIT_OK;
 }
@@ -241,7 +262,13 @@ static int prepare(struct fetch *fetch)
 /* Says how the run ended, and returns the exit code. */
 static int conclude(struct fetch *fetch, int ran)
 {
+        static struct limits limits; /* too large for a stack */
         struct report *report = &fetch->report;
+
+        if (fetch->options.tunes || fetch->options.tunes_hosts) {
+                dispatch_tell_limits(&fetch->dispatch, &limits);
+                report->limits = &limits;
+        }
         int r = report_summary(report);
 
         if (r < 0)

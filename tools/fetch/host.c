@@ -6,6 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <plait/time.h>
+
+#define KEPT_HOSTS 1024     /* so many are kept for what was learnt of them */
+#define WAITING_AT_LEAST 64 /* jobs of a host whose limit is found may wait for another attempt, however low it is */
+
 static size_t hash(const char *name)
 {
         uint64_t h = 0xcbf29ce484222325;
@@ -36,6 +41,14 @@ static int grow(struct dispatch *dispatch)
         return 0;
 }
 
+static struct plait_tuner *new_tuner(const struct dispatch *dispatch, const char *name)
+{
+        struct plait_tuner_opts opts = {.size = sizeof opts, .name = name, .most = dispatch->per_host};
+        struct plait_tuner *tuner = NULL;
+
+        return plait_tuner_new(&tuner, &opts) < 0 ? NULL : tuner;
+}
+
 struct dispatch_host *host_get(struct dispatch *dispatch, const char *name)
 {
         size_t bytes = strlen(name) + 1;
@@ -50,6 +63,10 @@ struct dispatch_host *host_get(struct dispatch *dispatch, const char *name)
         if (!host)
                 return NULL;
         memcpy(host->name, name, bytes);
+        if (dispatch->tunes_hosts && !(host->tuner = new_tuner(dispatch, name))) {
+                free(host);
+                return NULL;
+        }
         host->next_hash = *to;
         *to = host;
         dispatch->host_count++;
@@ -65,13 +82,27 @@ static void forget(struct dispatch *dispatch, struct dispatch_host *host)
         *at = host->next_hash;
         dispatch->host_count--;
         backlog_done(&host->backlog);
+        plait_tuner_free(host->tuner);
         free(host);
+}
+
+/* With a limit that is found: URLs whose turn has come again, and new ones unless too many wait for another attempt. */
+static uint64_t can_begin_by_tuner(const struct dispatch_host *host)
+{
+        uint64_t room = plait_tuner_room(host->tuner, PLAIT_NEVER); /* while *holds*, this is not asked */
+        uint64_t waiting = host->in_flight - host->running;
+        uint64_t fresh = waiting < host->running + WAITING_AT_LEAST ? host->backlog.count : 0;
+        uint64_t there = host->retry_count + fresh;
+
+        return there < room ? there : room;
 }
 
 static uint64_t can_begin(const struct dispatch *dispatch, const struct dispatch_host *host)
 {
         if (host->holds > 0)
                 return 0;
+        if (host->tuner)
+                return can_begin_by_tuner(host);
         uint64_t room = host->in_flight < dispatch->per_host ? dispatch->per_host - host->in_flight : 0;
         return host->retry_count + (host->backlog.count < room ? host->backlog.count : room);
 }
@@ -79,7 +110,12 @@ static uint64_t can_begin(const struct dispatch *dispatch, const struct dispatch
 void host_changed(struct dispatch *dispatch, struct dispatch_host *host)
 {
         uint64_t now = can_begin(dispatch, host);
+        bool busy = host->in_flight > 0 || host->backlog.count > 0;
 
+        if (busy != host->is_busy) {
+                host->is_busy = busy;
+                dispatch->busy_hosts += busy ? 1U : -1U;
+        }
         dispatch->startable += now - host->counted;
         host->counted = now;
         if (now > 0 && !host->is_ready) {
@@ -89,7 +125,7 @@ void host_changed(struct dispatch *dispatch, struct dispatch_host *host)
                 dispatch->ready_end = &host->next_ready;
         }
         /* One that is linked stays until its turn: host_next() passes over it. */
-        if (!host->is_ready && host->in_flight == 0 && host->backlog.count == 0)
+        if (!host->is_ready && !busy && (!host->tuner || dispatch->host_count > KEPT_HOSTS))
                 forget(dispatch, host);
 }
 
@@ -125,6 +161,7 @@ void host_free_all(struct dispatch *dispatch)
                                 free_job(job);
                         }
                         backlog_done(&host->backlog);
+                        plait_tuner_free(host->tuner);
                         free(host);
                 }
         for (size_t i = 0; i < dispatch->waiting_count; i++)

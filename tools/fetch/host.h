@@ -1,5 +1,6 @@
 /*
- * The hosts of a dispatcher: one for each "name:port" of which something is queued or under way.
+ * The hosts of a dispatcher: one for each "name:port" of which something is queued or under way, or of which a limit
+ * was learnt.
  */
 #ifndef FETCH_HOST_H
 #define FETCH_HOST_H
@@ -9,10 +10,13 @@
 struct dispatch_host {
         struct dispatch_host *next_hash;
         struct dispatch_host *next_ready;
-        bool is_ready;       /* linked by next_ready */
-        unsigned holds;      /* jobs that hold it up */
-        uint64_t in_flight;  /* jobs that were taken and are not done, waiting ones included */
-        struct job *retries; /* due */
+        bool is_ready;             /* linked by next_ready */
+        unsigned holds;            /* jobs that hold it up */
+        uint64_t in_flight;        /* jobs that were taken and are not done, waiting ones included */
+        uint64_t running;          /* of those, the ones that do not wait */
+        bool is_busy;              /* something is queued or under way */
+        struct plait_tuner *tuner; /* NULL: the limit is fixed */
+        struct job *retries;       /* due */
         uint64_t retry_count;
         uint64_t counted; /* its part of dispatch.startable */
         struct backlog backlog;

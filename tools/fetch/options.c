@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <plait/base.h>
+#include <plait/tuner.h>
 
 enum key {
         KEY_PER_HOST = 256,
@@ -41,8 +42,8 @@ static const struct argp_option known[] = {
         {"sync", KEY_SYNC, NULL, 0, "Have each file on the disk before it gets its name", 1},
 
         {NULL, 0, NULL, 0, "How much at once:", 2},
-        {"jobs", 'j', "N", 0, "Downloads at once (default 64)", 2},
-        {"per-host", KEY_PER_HOST, "N", 0, "Downloads at once from one host (default 8)", 2},
+        {"jobs", 'j', "N", 0, "Downloads at once (default 64); auto: as many as measurement finds to be of use", 2},
+        {"per-host", KEY_PER_HOST, "N", 0, "Downloads at once from one host (default 8, with -j auto: auto)", 2},
         {"rate", KEY_RATE, "N/s", 0, "Begin at most N requests a second; also N/m, N/h", 2},
 
         {NULL, 0, NULL, 0, "How long, how often (times in seconds, or with ms, s, m, h):", 3},
@@ -81,6 +82,7 @@ static const char doc[] =
         "  plait fetch -i urls.txt -o pages                many, into a folder\n"
         "  plait fetch -i urls.txt -o pages --resume       what is missing of them\n"
         "  plait fetch -i urls.txt -o pages -j 200 --per-host 4 --rate 50/s\n"
+        "  plait fetch -i urls.txt -o pages -j auto        as many at once as do good\n"
         "  grep -o 'https://[^\"]*' page.html | plait fetch -i - -o linked --json\n"
         "  plait fetch -o - https://example.org/ | less\n"
         "\n"
@@ -94,7 +96,8 @@ static unsigned parse_count(const char *text, unsigned least, unsigned most, con
         errno = 0;
         unsigned long value = strtoul(text, &end, 10);
         if (errno || end == text || *end || *text == '-' || value < least || value > most)
-                argp_error(state, "%s is a number from %u to %u, not '%s'", what, least, most, text);
+                argp_error(state, "%s is a number from %u to %u%s, not '%s'", what, least, most,
+                           least == 1 ? ", or auto" : "", text);
         return (unsigned)value;
 }
 
@@ -151,11 +154,33 @@ static void add_header(struct options *options, const char *line, struct argp_st
         grown[options->header_count] = NULL;
 }
 
+/* A number, or to be found by measurement. */
+static void parse_at_once(const char *text, const char *what, unsigned *count, bool *tunes, struct argp_state *state)
+{
+        *tunes = strcmp(text, "auto") == 0;
+        *count = *tunes ? 0 : parse_count(text, 1, 100000, what, state);
+}
+
+/* What was not said, and the most where limits are to be found. */
+static void fill_in_limits(struct options *options)
+{
+        if (options->tunes)
+                options->parallel = PLAIT_TUNER_MOST;
+        else if (!options->parallel)
+                options->parallel = 64;
+        if (options->tunes && !options->per_host)
+                options->tunes_hosts = true;
+        if (options->tunes_hosts)
+                options->per_host = options->parallel;
+        else if (!options->per_host)
+                options->per_host = 8;
+}
+
 static int parse_limit(struct options *options, int key, char *arg, struct argp_state *state)
 {
         switch (key) {
-        case 'j': options->parallel = parse_count(arg, 1, 100000, "--jobs", state); break;
-        case KEY_PER_HOST: options->per_host = parse_count(arg, 1, 100000, "--per-host", state); break;
+        case 'j': parse_at_once(arg, "--jobs", &options->parallel, &options->tunes, state); break;
+        case KEY_PER_HOST: parse_at_once(arg, "--per-host", &options->per_host, &options->tunes_hosts, state); break;
         case KEY_RATE: options->interval_ns = parse_rate(arg, state); break;
         case KEY_TIMEOUT: options->timeout_ns = parse_time(arg, "--timeout", state); break;
         case KEY_CONNECT_TIMEOUT: options->connect_timeout_ns = parse_time(arg, "--connect-timeout", state); break;
@@ -228,8 +253,6 @@ void options_parse(struct options *options, int argc, char **argv)
 
         *options = (struct options){
                 .urls = argv + argc,
-                .parallel = 64,
-                .per_host = 8,
                 .retries = 3,
                 .max_redirects = 10,
                 .connect_timeout_ns = 30000000000,
@@ -238,6 +261,7 @@ void options_parse(struct options *options, int argc, char **argv)
         argp_err_exit_status = 2;
         argp_program_version = "plait " PLAIT_VERSION;
         argp_parse(&argp, argc, argv, 0, NULL, options);
+        fill_in_limits(options);
 }
 
 void options_done(struct options *options)

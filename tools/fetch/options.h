@@ -12,7 +12,8 @@ struct options {
         const char *list;   /* -i; NULL: none */
         const char *output; /* -o; NULL: the current folder, without a journal; "-": standard output */
         unsigned parallel, per_host, retries, max_redirects;
-        int64_t interval_ns;                                      /* --rate */
+        bool tunes, tunes_hosts; /* -j auto, --per-host auto: the former are the most */
+        int64_t interval_ns;     /* --rate */
         int64_t timeout_ns, connect_timeout_ns, stall_timeout_ns; /* 0: none */
         const char **headers;                                     /* up to a NULL */
         unsigned header_count;

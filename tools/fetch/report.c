@@ -179,6 +179,8 @@ static void summary_json(struct report *report, double wall_s, double rate)
         json_number(&report->out, "p50_s", histogram_percentile(&report->durations, 50));
         json_number(&report->out, "p90_s", histogram_percentile(&report->durations, 90));
         json_number(&report->out, "p99_s", histogram_percentile(&report->durations, 99));
+        if (report->limits)
+                limits_json(report->limits, &report->out);
         json_close(&report->out, '}');
         json_newline(&report->out);
 }
@@ -220,6 +222,8 @@ static void summary_text(const struct report *report, double wall_s, double rate
                         text_seconds(histogram_percentile(&report->durations, 50), a, sizeof a),
                         text_seconds(histogram_percentile(&report->durations, 90), b, sizeof b),
                         text_seconds(histogram_percentile(&report->durations, 99), d, sizeof d));
+        if (report->limits)
+                limits_text(report->limits, to);
 }
 
 int report_summary(struct report *report)

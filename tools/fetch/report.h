@@ -11,6 +11,7 @@
 #include <plait/mutex.h>
 
 #include "fetch/histogram.h"
+#include "fetch/limits.h"
 #include "term/json.h"
 #include "term/progress.h"
 
@@ -38,8 +39,9 @@ struct report {
         struct progress progress;
         struct histogram durations; /* of those that went well */
         uint64_t ok, failed, skipped;
-        uint64_t saved_bytes;   /* of those that went well */
-        uint64_t statuses[600]; /* of all answers; [0]: none came */
+        uint64_t saved_bytes;        /* of those that went well */
+        uint64_t statuses[600];      /* of all answers; [0]: none came */
+        const struct limits *limits; /* that were found; NULL: they were fixed */
         int64_t begin_ns;
         /* changed without the lock */
         uint64_t total;    /* entries in the list; 0: not known */
