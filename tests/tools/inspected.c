@@ -7,6 +7,7 @@
  * - crowd     COUNT tasks that wait for an event, in 10 scopes
  * - compact   the same, of compact tasks in one scope
  * - churn     COUNT tasks that come, go and talk to each other all the time
+ * - tuned     a limit that is found by measurement: 9 under way, and the tenth was refused
  * - abort     as states, then it ends with a core file
  */
 #include <plait/plait.h>
@@ -254,6 +255,27 @@ static int show_churn(void)
         return plait_scope_join(&scope);
 }
 
+/* --- tuned --- */
+
+static int show_tuned(void)
+{
+        struct plait_tuner_opts opts = {.size = sizeof opts, .name = "stock.example:80", .first = 20};
+        const struct plait_tuner_sample refused = {.outcome = PLAIT_TUNER_REFUSED};
+        struct plait_tuner_call calls[10];
+        struct plait_tuner *tuner;
+
+        if (plait_tuner_new(&tuner, &opts) < 0)
+                return -1;
+        for (int i = 0; i < 10; i++)
+                plait_tuner_begin(tuner, &calls[i], plait_now_ns());
+        plait_tuner_end(tuner, &calls[9], &refused, plait_now_ns());
+        wait_for_input();
+        for (int i = 0; i < 9; i++)
+                plait_tuner_end(tuner, &calls[i], &refused, plait_now_ns());
+        plait_tuner_free(tuner);
+        return 0;
+}
+
 static int app(void *arg)
 {
         const char *scene = arg;
@@ -266,6 +288,8 @@ static int app(void *arg)
                 return show_crowd();
         if (strcmp(scene, "compact") == 0)
                 return show_compact();
+        if (strcmp(scene, "tuned") == 0)
+                return show_tuned();
         return strcmp(scene, "churn") == 0 ? show_churn() : -1;
 }
 

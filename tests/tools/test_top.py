@@ -91,6 +91,16 @@ def busy_program_switches():
 
 
 @case
+def limits_are_shown_with_the_reason_of_their_last_change():
+    with Inspected(PROGRAM, "tuned") as program:
+        text = top("-b", "-n1", "-d0.1", program.pid).stdout
+        check(re.search(r"^limit of stock\.example:80: 9, 9 under way, 0/s; down from 20 [\d.]+ m?s ago: refused; "
+                        r"1 refused in all$", text, re.M), text)
+    with Inspected(PROGRAM, "states") as program:
+        check("limit of" not in top("-b", "-n1", "-d0.1", program.pid).stdout, "a limit where there is none")
+
+
+@case
 def order_can_be_chosen():
     with Inspected(PROGRAM, "states") as program:
         text = top("-b", "-n1", "-d0.1", "--sort=id", program.pid).stdout

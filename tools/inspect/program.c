@@ -64,6 +64,8 @@ static int check_layout(struct plait_registry *layout, struct inspect_error *err
         if (!ok || layout->slab.slab_bytes > SLAB_MOST || layout->slab.slab_bytes <= layout->slab.header_bytes ||
             layout->task.fn.size == 0)
                 return inspect_fail(error, "the registry of the program is damaged");
+        if (!TAME(layout->tuner, used))
+                layout->tuner.bytes = 0; /* an older library has none */
         return 0;
 }
 

@@ -9,7 +9,7 @@
 
 #include "term/text.h"
 
-enum { HEAD_LINES = 6, BATCH_ROWS = 20, MOST_ROWS = 1000, LINE = 512, MOST_CAUSES = 64 };
+enum { HEAD_LINES = 6, BATCH_ROWS = 20, MOST_ROWS = 1000, LINE = 512, MOST_CAUSES = 64, TUNER_LINES = 8 };
 
 const char *top_order_name(enum top_order order)
 {
@@ -96,6 +96,44 @@ static void put_causes(const struct top_view *view)
                 counts[most] = 0;
         }
         put_line(view, used > strlen("waiting for:") ? text : "waiting for: nothing");
+}
+
+/* --- limits that are found by measurement --- */
+
+static void put_tuner(const struct top_view *view, const struct inspect_tuner *tuner)
+{
+        char text[LINE], name[48], age[32], count[32];
+        double since_s = (double)(view->picture->now_ns - tuner->changed_ns) / 1e9;
+
+        int used = snprintf(text, sizeof text, "limit of %s: %u, %u under way, %s/s; ",
+                            *tuner->name ? text_safe(tuner->name, 40, name, sizeof name) : "one without a name",
+                            tuner->limit, tuner->in_flight,
+                            text_count((uint64_t)(tuner->per_s + 0.5), count, sizeof count));
+        if (tuner->changed_ns && since_s >= 0)
+                used += snprintf(text + used, sizeof text - (size_t)used,
+                                 "%s from %u %s ago: ", tuner->limit < tuner->was ? "down" : "up", tuner->was,
+                                 text_seconds(since_s, age, sizeof age));
+        used += snprintf(text + used, sizeof text - (size_t)used, "%s", tuner->reason);
+        if (tuner->refused)
+                snprintf(text + used, sizeof text - (size_t)used, "; %s refused in all",
+                         text_count(tuner->refused, count, sizeof count));
+        put_line(view, text);
+}
+
+/* How many lines they get. */
+static size_t tuner_lines(const struct top_view *view)
+{
+        size_t most = view->live && view->rows < 24 ? TUNER_LINES / 2 : TUNER_LINES;
+
+        return view->tuners->count < most ? view->tuners->count : most;
+}
+
+static void put_tuners(const struct top_view *view)
+{
+        size_t lines = tuner_lines(view);
+
+        for (size_t i = 0; i < lines; i++)
+                put_tuner(view, &view->tuners->of[i]);
 }
 
 /* --- tasks --- */
@@ -201,12 +239,15 @@ void top_draw(const struct top_view *view)
         size_t rows = BATCH_ROWS;
 
         if (view->live) {
-                rows = view->rows > HEAD_LINES ? view->rows - HEAD_LINES : 0;
+                size_t head_lines = HEAD_LINES + tuner_lines(view);
+
+                rows = view->rows > head_lines ? view->rows - head_lines : 0;
                 fputs("\033[H", stdout);
         }
         put_program(view);
         put_workers(view);
         put_causes(view);
+        put_tuners(view);
         snprintf(head, sizeof head, "%6s %10s  %-24s  %-8s %8s  %s", "RUN%", "ID", "NAME", "STATE", "SINCE",
                  "WAITS FOR");
         put_line(view, "");

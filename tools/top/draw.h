@@ -4,6 +4,7 @@
 #ifndef TOP_DRAW_H
 #define TOP_DRAW_H
 
+#include "inspect/tuners.h"
 #include "inspect/words.h"
 #include "top/rates.h"
 
@@ -19,6 +20,7 @@ struct top_view {
         struct words *words;
         struct inspect_picture *picture;
         struct rates *rates;
+        const struct inspect_tuners *tuners;
         enum top_order order;
         bool live, color, paused;
         size_t rows, columns; /* rows 0: as many tasks as there is something to say about, 20 at most */

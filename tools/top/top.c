@@ -30,6 +30,7 @@ struct top {
         struct unwinder *unwinder;
         struct words words;
         struct rates rates;
+        struct inspect_tuners tuners;
         bool live, paused;
         unsigned long shown;
 };
@@ -69,6 +70,7 @@ static void draw(struct top *top)
         struct top_view view = {.words = &top->words,
                                 .picture = &top->picture,
                                 .rates = &top->rates,
+                                .tuners = &top->tuners,
                                 .order = top->options->order,
                                 .live = top->live,
                                 .color = top->live && terminal_has_color(STDOUT_FILENO),
@@ -123,6 +125,7 @@ static int show_next(struct top *top, struct inspect_error *error)
         inspect_picture_done(&top->picture);
         if (inspect_take(&top->program, PICTURE_THREADS, NULL, &top->picture, error) < 0)
                 return -1;
+        inspect_take_tuners(&top->program, &top->tuners);
         words_turn_to(&top->words, &top->picture);
         top->shown++;
         draw(top);
