@@ -295,6 +295,19 @@ PLAIT_API void plait_recording_rewind(struct plait_recording *recording);
  */
 PLAIT_API const char *plait_recording_kind_name(enum plait_recording_kind kind);
 
+/**
+ * Write it as a trace for the Perfetto UI: protobuf, with a track for each process, worker, thread and task. All events
+ * are read for that; the next one is the first one again.
+ * @param recording  an open one
+ * @param fd         where it is written to, from its position on; stays open
+ * @return 0, or
+ *   - -ENOMEM  no memory
+ *   - what pread() of the recording or write() fail with; what was written is not whole
+ *
+ * Threads: any, but blocks the calling one. Suspends: never. Cancellation: not affected. Since: 0.1.
+ */
+PLAIT_API PLAIT_MUST_CHECK int plait_recording_perfetto(struct plait_recording *recording, int fd);
+
 PLAIT_END_DECLS
 
 #endif

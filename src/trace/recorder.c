@@ -15,6 +15,7 @@
 
 #include "plait/base.h"
 #include "plait/trace.h"
+#include "trace/perfetto.h"
 #include "trace/session.h"
 
 enum {
@@ -382,6 +383,17 @@ static void write_end(struct pl_trace_session *session)
         tell_status(session);
 }
 
+/* For the Perfetto UI, if the name says so: of all that is in the file by now, by whatever process. */
+static int append_perfetto(const struct pl_trace_session *session)
+{
+        static const char end[] = ".pftrace";
+        size_t bytes = strlen(session->path), most = sizeof end - 1;
+
+        if (!session->first || bytes <= most || strcmp(session->path + bytes - most, end) != 0)
+                return 0;
+        return pl_trace_perfetto_append(session->fd, session->path);
+}
+
 static void finish(struct pl_trace_session *session)
 {
         struct pl_trace_lane *own = pl_trace_self_get();
@@ -396,6 +408,8 @@ static void finish(struct pl_trace_session *session)
         pl_trace_symbols_done();
         session->result = session->writer.error;
         pl_trace_writer_done(&session->writer);
+        if (session->result == 0)
+                session->result = append_perfetto(session);
         if (own) {
                 pl_trace_self_set(NULL);
                 atomic_store(&own->state, PL_TRACE_LANE_FREE);
