@@ -42,12 +42,12 @@
  *                 _exit(r < 0);
  *         }
  *         assert(child > 0 && waitpid(child, &status, 0) == child && status == 0);
- *         assert(plait_array_at(&table, double, 99, 2) == 2.5);
+ *         assert(plait_array_at(&table, double, 99, 2) > 2.4);
  *
  *         r = plait_array_pick(&table, 1, 2, &column); // the last column: 100 elements, 3 apart
  *         assert(r == 0 && column.dims == 1 && column.strides[0] == 3);
  *         plait_array_done(&table);
- *         assert(plait_array_at(&column, double, 99) == 2.5); // it keeps the memory
+ *         assert(plait_array_at(&column, double, 99) > 2.4); // it keeps the memory
  *         plait_array_done(&column);
  *         return 0;
  * }

@@ -122,13 +122,13 @@ enum plait_job_status {
 
 /** How a job has ended: the value of its future, which owns it. */
 struct plait_job_end {
-        enum plait_job_status status;
-        int result;         /**< what the future is set to: of the function, or -errno */
-        int signal;         /**< that ended the process; 0: none did */
-        int exit_code;      /**< of a process that called exit() in the job; -1: none did */
-        unsigned tries;     /**< how often it was begun */
-        void *data;         /**< the result's bytes, the caller's memory or the future's */
-        size_t bytes;       /**< how many of them count: *result_bytes*, or what plait_job_set_bytes() said */
+        enum plait_job_status status; /**< which of these */
+        int result;                   /**< what the future is set to: of the function, or -errno */
+        int signal;                   /**< that ended the process; 0: none did */
+        int exit_code;                /**< of a process that called exit() in the job; -1: none did */
+        unsigned tries;               /**< how often it was begun */
+        void *data;                   /**< the result's bytes, the caller's memory or the future's */
+        size_t bytes;                 /**< how many of them count: *result_bytes*, or what plait_job_set_bytes() said */
         const char *report; /**< of a crash: signal, address, backtrace, the job's name, as text; NULL: none */
 };
 
