@@ -413,8 +413,8 @@ struct plait_executor_stats {
  *
  * Threads: any. Suspends: never. Cancellation: not affected. Since: 0.1.
  */
-PLAIT_API PLAIT_MUST_CHECK int plait_executor_stats(struct plait_executor *executor,
-                                                    struct plait_executor_stats *ret_stats);
+PLAIT_API PLAIT_MUST_CHECK int plait_executor_get_stats(struct plait_executor *executor,
+                                                        struct plait_executor_stats *ret_stats);
 
 /**
  * Change how many workers there may be. More are started as jobs need them; those beyond it end after their job.

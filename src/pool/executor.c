@@ -268,7 +268,7 @@ int plait_executor_call(struct plait_executor *executor, const struct plait_job 
 
 /* --- looking --- */
 
-int plait_executor_stats(struct plait_executor *executor, struct plait_executor_stats *ret_stats)
+int plait_executor_get_stats(struct plait_executor *executor, struct plait_executor_stats *ret_stats)
 {
         struct plait_executor_stats stats = {.size = sizeof stats, .kind = executor->kind->name};
 

@@ -107,7 +107,7 @@ static void check_many(const struct kind *kind)
         CHECK_INT(plait_executor_shutdown(executor, PLAIT_SHUTDOWN_DRAIN, PLAIT_NEVER), ==, 0);
         CHECK_INT(runs, ==, 2000);
         CHECK_INT(plait_executor_submit(executor, &job, NULL), ==, -EPIPE);
-        CHECK_INT(plait_executor_stats(executor, &stats), ==, 0);
+        CHECK_INT(plait_executor_get_stats(executor, &stats), ==, 0);
         CHECK(strcmp(stats.kind, kind->name) == 0);
         CHECK_UINT(stats.limit, ==, 3);
         CHECK_UINT(stats.submitted, ==, 2000);

@@ -164,7 +164,7 @@ TEST(each_thread_is_initialized_and_finalised_once)
         CHECK_INT(plait_executor_threads(&opts, &executor), ==, 0);
         for (int i = 0; i < 100; i++)
                 CHECK_INT(plait_executor_call(executor, &job, PLAIT_NEVER, NULL), ==, 5);
-        CHECK_INT(plait_executor_stats(executor, &stats), ==, 0);
+        CHECK_INT(plait_executor_get_stats(executor, &stats), ==, 0);
         CHECK_UINT(stats.started, >=, 10); /* each made ten at most */
         CHECK_UINT(stats.workers, <=, 3);  /* one may be about to end */
         plait_executor_free(executor);
@@ -244,7 +244,7 @@ static void check_resize(const struct kind *kind)
         for (int i = 0; i < 10; i++)
                 CHECK_INT(plait_executor_call(executor, &job, PLAIT_NEVER, NULL), ==, 0);
         CHECK_INT(runs, ==, 10);
-        CHECK_INT(plait_executor_stats(executor, &stats), ==, 0);
+        CHECK_INT(plait_executor_get_stats(executor, &stats), ==, 0);
         CHECK_UINT(stats.limit, ==, 1);
         CHECK_INT(plait_executor_resize(executor, 0), ==, -EINVAL);
         plait_executor_free(executor);
