@@ -1,10 +1,12 @@
 /* A request: one exchange after another until an answer is no redirect. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "http/session.h"
 #include "plait/time.h"
+#include "trace/trace.h"
 
 /* A request on its way. */
 struct request {
@@ -18,7 +20,49 @@ struct request {
         struct curl_slist *headers; /* the request's own; NULL: the session's */
         unsigned max_redirects;
         int64_t started_ns;
+        uint64_t number;  /* in a recording; 0: none is under way */
+        int64_t begun_ns; /* as told there, */
+        int64_t asked_ns; /* and when its last exchange began */
 };
+
+/* --- what a recording is told --- */
+
+static PL_NOINLINE void tell_begin(struct request *request, const char *url)
+{
+        char text[PL_TRACE_TEXT_BYTES];
+
+        request->number = pl_trace_number();
+        request->begun_ns = plait_now_ns();
+        snprintf(text, sizeof text, "%s %s", request->ask.method, url);
+        pl_trace_record_text(PLAIT_RECORDING_REQUEST_BEGIN, request->number, 0, text);
+}
+
+static void tell_phase(const struct request *request, enum plait_recording_phase phase, int64_t at_ns)
+{
+        int64_t passed_ns = at_ns - request->begun_ns;
+
+        pl_trace(PLAIT_RECORDING_REQUEST_PHASE, phase, request->number, passed_ns > 0 ? (uint64_t)passed_ns : 0);
+}
+
+/* The times are those of the last exchange. */
+static PL_NOINLINE void tell_end(const struct request *request, int r)
+{
+        const struct plait_response *response = request->response;
+        const int64_t times[PLAIT_RECORDING_PHASES] = {[PLAIT_RECORDING_NAME] = response->name_ns,
+                                                       [PLAIT_RECORDING_CONNECT] = response->connect_ns,
+                                                       [PLAIT_RECORDING_TLS] = response->tls_ns,
+                                                       [PLAIT_RECORDING_FIRST_BYTE] = response->first_byte_ns};
+
+        for (unsigned phase = PLAIT_RECORDING_NAME; request->asked_ns && phase <= PLAIT_RECORDING_FIRST_BYTE; phase++)
+                if (times[phase])
+                        tell_phase(request, phase, request->asked_ns + times[phase]);
+        if (r >= 0)
+                tell_phase(request, PLAIT_RECORDING_BODY, plait_now_ns());
+        pl_trace_text(PLAIT_RECORDING_REQUEST_END, 0, request->number,
+                      (uint64_t)(int64_t)(r < 0 ? r : response->status), r < 0 ? response->message : NULL);
+}
+
+/* --- the request --- */
 
 static int64_t either(int64_t own, int64_t otherwise)
 {
@@ -139,6 +183,8 @@ static int run(struct request *request, struct pl_http_exchange *exchange, struc
 
         for (;;) {
                 struct pl_http_origin was = request->origin;
+                if (PL_UNLIKELY(request->number != 0))
+                        request->asked_ns = plait_now_ns();
                 int r = pl_http_exchange_run(exchange, &request->ask, request->response, &request->sink);
 
                 if (r >= 0 && exchange->discard)
@@ -177,6 +223,8 @@ static int make(struct request *request)
                                                       : PLAIT_HTTP_NO_MEMORY,
                                     r, "the request had not got its turn yet: %s", strerror(-r));
         request->started_ns = plait_now_ns();
+        if (PL_UNLIKELY(request->number != 0))
+                tell_phase(request, PLAIT_RECORDING_QUEUED, request->started_ns);
         if (request->ask.deadline_ns != PLAIT_NEVER)
                 request->ask.deadline_ns = plait_in_ns(request->ask.deadline_ns);
         exchange = pl_http_session_take(request->session);
@@ -227,7 +275,11 @@ static int check_and_make(struct request *request, const char *url, bool respons
         ask->deadline_ns = either(request->opts->total_timeout_ns, request->session->opts.total_timeout_ns);
         request->max_redirects = request->session->opts.max_redirects;
         choose_sink(request, response_wanted);
+        if (pl_trace_is_on())
+                tell_begin(request, url);
         r = make(request);
+        if (PL_UNLIKELY(request->number != 0))
+                tell_end(request, r);
         if (r >= 0)
                 hand_over_body(request);
         return r;

@@ -13,7 +13,9 @@
 
 #include "plat/lock.h"
 #include "plat/sys.h"
+#include "sched/flow.h"
 #include "sched/runtime.h"
+#include "trace/trace.h"
 
 #define IDLE_NS INT64_C(5000000000)
 
@@ -35,6 +37,10 @@ struct idler {
         bool leave;
         _Atomic uint32_t called;
 };
+
+_Static_assert((int)PL_IO_POOL_CALLS == (int)PL_TRACE_CALL && (int)PL_IO_POOL_FILES == (int)PL_TRACE_FILE &&
+                       (int)PL_IO_POOL_NAMES == (int)PL_TRACE_HOST,
+               "a recording calls the pools so");
 
 static struct pool pools[PL_IO_POOLS] = {
         [PL_IO_POOL_CALLS] = {.name = "plait-call", .limit = 64},
@@ -108,8 +114,11 @@ static void *serve(void *arg)
 
         lock(pool);
         while ((job = next_job(pool))) {
+                uint64_t caller = pl_trace_is_on() ? pl_sched_flow_id(job->wait) : 0;
                 pl_lock_release(&pool->lock);
+                pl_trace(PLAIT_RECORDING_CALL_BEGIN, (unsigned)(pool - pools), (uint64_t)(uintptr_t)job, caller);
                 job->run(job);
+                pl_trace(PLAIT_RECORDING_CALL_END, 0, (uint64_t)(uintptr_t)job, 0);
                 lock(pool);
                 finish(job);
         }

@@ -120,6 +120,8 @@ struct pl_job {
         void (*drop)(struct pl_job *job); /* called when the future goes, if not NULL; in any flow */
         struct plait_job_end end; /* signal, exit_code (-1), tries, bytes; the rest is filled in by pl_job_finish() */
 
+        uint64_t number; /* in a recording; 0: none was under way when it was submitted */
+
         /* executor.c's. */
         bool holds_place; /* in the queue, by executor->room */
         bool finished;    /* guarded by *lock* */

@@ -16,6 +16,7 @@
 #include "pool/tasks.h"
 #include "sched/runtime.h"
 #include "sync/future.h"
+#include "trace/trace.h"
 
 /* --- making and submitting --- */
 
@@ -129,6 +130,14 @@ static void give_place_back(struct pl_job *job)
         (void)plait_semaphore_release(&job->executor->room, 1);
 }
 
+/* Before a worker can begin it. */
+static PL_NOINLINE void tell_submitted(struct pl_job *job)
+{
+        job->number = pl_trace_number();
+        pl_trace_record_text(PLAIT_RECORDING_JOB_SUBMITTED, job->number, 0,
+                             job->name ? job->name : job->executor->name);
+}
+
 int pl_job_submit(struct pl_job *job, bool wait)
 {
         struct plait_executor *executor = job->executor;
@@ -144,6 +153,8 @@ int pl_job_submit(struct pl_job *job, bool wait)
         hold(executor);
         plait_future_ref(job->future);
         (void)!plait_future_on_cancel(job->future, &job->on_cancel, on_cancel, job);
+        if (pl_trace_is_on())
+                tell_submitted(job);
         r = executor->kind->submit(executor, job);
         if (r == 0) {
                 atomic_fetch_add_explicit(&executor->submitted, 1, memory_order_relaxed);
@@ -211,10 +222,12 @@ int pl_job_run(struct pl_job *job)
         int64_t start_ns = pl_plat_now_ns();
 
         job->end.tries++;
+        pl_trace(PLAIT_RECORDING_JOB_BEGIN, 0, job->number, 0);
         int r = pl_job_run_items(job->fn, job->arg, job->arg_bytes, job->result, job->result_bytes, job->count,
                                  job->codes, job->stop_at_error, &progress);
         job->progress = atomic_load_explicit(&progress, memory_order_relaxed);
         job->took_ns = pl_plat_now_ns() - start_ns;
+        pl_trace(PLAIT_RECORDING_JOB_END, 0, job->number, (uint64_t)(int64_t)r);
         return r;
 }
 

@@ -369,6 +369,17 @@ uint16_t pl_order_class(const char *name)
         return i < known ? (uint16_t)(PL_ORDER_FIRST_CLASS + i * PL_ORDER_LEVELS) : 0;
 }
 
+const char *pl_order_class_name(uint16_t class)
+{
+        const char *name = NULL;
+
+        pl_lock_acquire(&pl_order_lock);
+        if (class >= PL_ORDER_FIRST_CLASS && class < PL_ORDER_FIRST_CLASS + n_classes * PL_ORDER_LEVELS)
+                name = pl_order_nodes[class].name;
+        pl_lock_release(&pl_order_lock);
+        return name;
+}
+
 void pl_order_forget(const void *lock)
 {
         if (!pl_order_find_node(lock))

@@ -28,6 +28,9 @@ static inline uint32_t pl_order_acquire(struct pl_wait *flow, uintptr_t lock, un
 /* The bits that mark a new lock as one of a class. 0: there are too many. */
 uint16_t pl_order_class(const char *name);
 
+/* What the class is called that these bits mark a lock of; NULL: it is of none. */
+const char *pl_order_class_name(uint16_t class);
+
 /* Forget what was known of a lock at this address. */
 void pl_order_forget(const void *lock);
 

@@ -40,6 +40,7 @@
 #include "sched/held.h"
 #include "sync/lock_order.h"
 #include "sync/waiters.h"
+#include "trace/trace.h"
 
 enum { WAITERS = 1, WOKEN = 2, STARVED = 4 };
 enum { QUEUE_LOCKED = 1, NEW = 2, QUEUE_BITS = 7 };
@@ -164,8 +165,18 @@ static void give_up(struct plait_mutex *mutex, struct pl_wait *wait)
         unlock_queue(mutex, head);
 }
 
+static PL_NOINLINE void tell_class(const struct plait_mutex *mutex)
+{
+        const char *name = pl_order_class_name((uint16_t)(load(mutex) >> 48));
+
+        if (name)
+                pl_trace_record_text(PLAIT_RECORDING_OBJECT, (uint64_t)(uintptr_t)mutex, 0, name);
+}
+
 static int lock_queued(struct plait_mutex *mutex, const struct pl_wait *flow, int64_t deadline_ns, unsigned flags)
 {
+        if (pl_trace_is_on())
+                tell_class(mutex);
         const int64_t since_ns = pl_plat_now_ns();
         uintptr_t woken = 0; /* WOKEN: the bit is mine to clear */
 

@@ -126,7 +126,8 @@ int pl_trace_recorder_open(struct pl_trace_session *session)
 
         if (r < 0)
                 return r;
-        session->writer.function_name = pl_trace_symbol;
+        session->writer.function_name = pl_trace_function_symbol;
+        session->writer.object_name = pl_trace_object_symbol;
         write_process(session);
         pl_trace_flush(&session->writer);
         r = session->writer.error;

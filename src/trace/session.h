@@ -114,8 +114,9 @@ void pl_trace_mailbox_ended(void);
 
 /* --- symbol.c --- */
 
-/* What the function at *address* is called. */
-bool pl_trace_symbol(uint64_t address, char *buf, size_t n);
+/* What the function at *address*, or the variable that is there or around it, is called. False: that is not known. */
+bool pl_trace_function_symbol(uint64_t address, char *buf, size_t n);
+bool pl_trace_object_symbol(uint64_t address, char *buf, size_t n);
 void pl_trace_symbols_done(void);
 
 #endif

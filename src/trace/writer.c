@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "plat/unwind.h"
+
 enum {
         CHUNK_BYTES = PL_TRACE_EVENTS_BYTES + 2048,
         OUT_BYTES = 256 * 1024,
@@ -249,23 +251,52 @@ static bool grow_functions(struct pl_trace_writer *writer)
         return true;
 }
 
+/* Whether *address* is a new one, which is none from now on. */
+static bool is_new(struct pl_trace_writer *writer, uint64_t address)
+{
+        if (!address || (2 * writer->n_functions >= writer->functions_room && !grow_functions(writer)))
+                return false;
+        uint32_t at = (uint32_t)(address * 0x9e3779b97f4a7c15 >> 32) % writer->functions_room;
+        for (; writer->functions[at]; at = (at + 1) % writer->functions_room)
+                if (writer->functions[at] == address)
+                        return false;
+        writer->functions[at] = address;
+        writer->n_functions++;
+        return true;
+}
+
 /* See to it that the file says what the function at *address* is called. */
 static void define_function(struct pl_trace_writer *writer, uint64_t address)
 {
         char name[FUNCTION_NAME_BYTES];
 
-        if (!address || !writer->function_name ||
-            (2 * writer->n_functions >= writer->functions_room && !grow_functions(writer)))
+        if (!writer->function_name || !is_new(writer, address))
                 return;
-        uint32_t at = (uint32_t)(address * 0x9e3779b97f4a7c15 >> 32) % writer->functions_room;
-        for (; writer->functions[at]; at = (at + 1) % writer->functions_room)
-                if (writer->functions[at] == address)
-                        return;
-        writer->functions[at] = address;
-        writer->n_functions++;
         uint32_t string = writer->function_name(address, name, sizeof name) ? string_of(writer, name) : 0;
         if (string)
                 put_definition(writer, PL_TRACE_CHUNK_FUNCTION, address, string, NULL);
+}
+
+/*
+ * What is waited for at *address* is static, none of the library's own, and has a name: an event says so, when it is
+ * first waited for.
+ */
+static void define_object(struct pl_trace_writer *writer, struct pl_trace_coder *coder, uint64_t address,
+                          uint64_t ticks)
+{
+        uint64_t *asked = &writer->asked[(address >> 4 ^ address >> 10) % PL_TRACE_RECENT];
+        char name[FUNCTION_NAME_BYTES];
+
+        if (*asked == address || !writer->object_name)
+                return;
+        *asked = address;
+        const void *object = (const void *)(uintptr_t)address;
+        if (!pl_plat_is_static(object) || pl_plat_same_object(object, &pl_trace_shapes) || !is_new(writer, address) ||
+            !writer->object_name(address, name, sizeof name))
+                return;
+        const struct pl_trace_event event = {.word = PLAIT_RECORDING_OBJECT, .a = address};
+        uint32_t string = string_of(writer, name);
+        writer->chunk_used += pl_trace_encode(coder, &event, ticks, string, writer->chunk + writer->chunk_used);
 }
 
 /* --- lanes and events --- */
@@ -318,11 +349,13 @@ static void put_event(struct pl_trace_writer *writer, struct pl_trace_coder *cod
 {
         unsigned kind = pl_trace_kind_of(event) % PL_TRACE_KINDS;
         const struct pl_trace_shape *shape = &pl_trace_shapes[kind];
-        uint8_t *out = writer->chunk + writer->chunk_used;
         uint32_t string = PL_UNLIKELY(text->used) ? take_text(writer, text) : 0;
 
         if (PL_UNLIKELY(!shape->known))
                 return;
+        if (kind == PLAIT_RECORDING_WAITS && event->a)
+                define_object(writer, coder, event->a, ticks);
+        uint8_t *out = writer->chunk + writer->chunk_used;
         if (shape->a == PL_TRACE_NAME) {
                 struct pl_trace_event named = *event;
 

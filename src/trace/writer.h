@@ -27,6 +27,8 @@ struct pl_trace_writer {
         uint32_t n_functions, functions_room;
         /* What a function is called; false: nobody knows. NULL: nobody would know any. */
         bool (*function_name)(uint64_t address, char *buf, size_t n);
+        bool (*object_name)(uint64_t address, char *buf, size_t n); /* the same for variables */
+        uint64_t asked[PL_TRACE_RECENT];                            /* addresses of objects that were asked for last */
 
         uint8_t *out; /* packets to be written */
         size_t used;

@@ -260,6 +260,88 @@ TEST(a_cancellation_says_why_and_by_whom)
         done(recording);
 }
 
+static int read_clock(void *arg)
+{
+        *(int64_t *)arg = plait_now_ns();
+        return 0;
+}
+
+static int call(void *arg)
+{
+        int64_t now_ns;
+
+        (void)arg;
+        return plait_blocking(read_clock, &now_ns, PLAIT_NEVER);
+}
+
+TEST(a_blocking_call_is_told_in_its_thread)
+{
+        struct plait_recording *recording = record(call, NULL);
+        struct plait_recording_event task = first(recording, PLAIT_RECORDING_SPAWNED, "call");
+        struct plait_recording_event begin = first(recording, PLAIT_RECORDING_CALL_BEGIN, "call");
+        struct plait_recording_event end;
+
+        CHECK_UINT(begin.other, ==, task.flow);
+        CHECK(begin.flow & PLAIT_RECORDING_THREAD);
+        CHECK(find(recording, PLAIT_RECORDING_CALL_END, NULL, &end));
+        CHECK_UINT(end.object, ==, begin.object);
+        CHECK_UINT(end.flow, ==, begin.flow);
+        done(recording);
+}
+
+/* Nobody listens at port 1. */
+static int request(void *arg)
+{
+        struct plait_session *session;
+
+        (void)arg;
+        CHECK_INT(plait_session_new(&session, NULL), ==, 0);
+        CHECK_INT(plait_session_get(session, "http://127.0.0.1:1/page", NULL, NULL), <, 0);
+        plait_session_free(session);
+        return 0;
+}
+
+TEST(a_request_is_told_with_its_url_and_its_end)
+{
+        struct plait_recording *recording = record(request, NULL);
+        struct plait_recording_event begin = first(recording, PLAIT_RECORDING_REQUEST_BEGIN,
+                                                   "GET http://127.0.0.1:1/page");
+        struct plait_recording_event event;
+
+        CHECK(find(recording, PLAIT_RECORDING_REQUEST_PHASE, NULL, &event));
+        CHECK_UINT(event.object, ==, begin.object);
+        CHECK_INT(event.cause, ==, PLAIT_RECORDING_QUEUED);
+        CHECK(find(recording, PLAIT_RECORDING_REQUEST_END, NULL, &event));
+        CHECK_UINT(event.object, ==, begin.object);
+        CHECK_INT(event.value, ==, -ECONNREFUSED);
+        CHECK(event.text && strstr(event.text, "refused"));
+        done(recording);
+}
+
+TEST(a_static_lock_is_known_by_its_name)
+{
+        struct plait_recording *recording = record(lock_twice, NULL);
+        struct plait_recording_event event = first(recording, PLAIT_RECORDING_OBJECT, "mutex");
+
+        CHECK_UINT(event.object, ==, (uintptr_t)&mutex);
+        done(recording);
+}
+
+static int lock_of_class(void *arg)
+{
+        plait_mutex_init(&mutex, "account");
+        return lock_twice(arg);
+}
+
+TEST(a_lock_is_known_by_its_class)
+{
+        struct plait_recording *recording = record(lock_of_class, NULL);
+        struct plait_recording_event event = first(recording, PLAIT_RECORDING_OBJECT, "account");
+
+        CHECK_UINT(event.object, ==, (uintptr_t)&mutex);
+        done(recording);
+}
+
 /* --- the program's own events --- */
 
 static int tell(void *arg)
