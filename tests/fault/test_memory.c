@@ -2,21 +2,12 @@
  * Each allocation fails in turn, once or with all that come after it: a program gets -ENOMEM (or goes on, where plait
  * can do without), nothing crashes, hangs, or stays open. Each try is a process of its own.
  */
-#include <dirent.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
-#include <signal.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/wait.h>
 
 #include <plait/plait.h>
 
-#include "harness/test.h"
-#include "starve.h"
-
-enum { TRIES_MOST = 3000, HANG_S = 20, UNTOUCHED = 77, WRONG = 1 };
+#include "attempt.h"
 
 /* --- what programs do; each returns 0 or the first error --- */
 
@@ -216,24 +207,7 @@ static int (*const scenarios[])(void *) = {tasks, channels, queue, pipe_and_sock
 
 /* --- trying --- */
 
-static int descriptors(void)
-{
-        DIR *folder = opendir("/proc/self/fd");
-        int n = 0;
-
-        while (folder && readdir(folder))
-                n++;
-        if (folder)
-                closedir(folder);
-        return n;
-}
-
-static bool allowed(int r)
-{
-        return r == 0 || r == -ENOMEM || r == -EAGAIN; /* the latter of what needs a thread */
-}
-
-static _Noreturn void attempt(int (*scenario)(void *), long number, bool for_good)
+static void attempt(int (*scenario)(void *), long number, bool for_good)
 {
         struct plait_run_opts opts = {.size = sizeof opts, .workers = 2};
         int before = descriptors();
@@ -258,55 +232,11 @@ static _Noreturn void attempt(int (*scenario)(void *), long number, bool for_goo
         _exit(r ? WRONG : atomic_load(&starved) ? 0 : UNTOUCHED);
 }
 
-/* A task that has been started has nobody to return an error to when there is no stack for it: plait/task.h says so. */
-static bool is_told(const char *text)
-{
-        return strstr(text, "no memory for the stack of task") != NULL;
-}
-
-static int status_of(int (*scenario)(void *), long number, bool for_good)
-{
-        char text[4096] = "";
-        size_t have = 0;
-        int status, ends[2];
-
-        CHECK_SYS(pipe2(ends, O_CLOEXEC));
-        pid_t pid = fork();
-        if (pid == 0) {
-                dup2(ends[1], STDERR_FILENO);
-                attempt(scenario, number, for_good);
-        }
-        CHECK_SYS(pid);
-        close(ends[1]);
-        for (ssize_t n; have < sizeof text - 1 && (n = read(ends[0], text + have, sizeof text - 1 - have)) > 0;)
-                have += (size_t)n;
-        close(ends[0]);
-        CHECK_INT(waitpid(pid, &status, 0), ==, pid);
-        if (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT && is_told(text))
-                return 0;
-        if (WIFSIGNALED(status) || (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != UNTOUCHED))
-                FAIL("allocation %ld%s fails: signal %d, exit code %d: %s", number, for_good ? " and all after it" : "",
-                     WIFSIGNALED(status) ? WTERMSIG(status) : 0, WEXITSTATUS(status), text);
-        return WEXITSTATUS(status);
-}
-
-/* Until a run is not touched any more. */
-static void starve_each(int (*scenario)(void *), bool for_good)
-{
-        long number = 1;
-        int status = 0;
-
-        for (; number < TRIES_MOST && status != UNTOUCHED; number++)
-                status = status_of(scenario, number, for_good);
-        CHECK_INT(number, <, TRIES_MOST);
-        CHECK_INT(number, >, 2); /* it is really plait's allocations that fail */
-}
-
-#define STARVED(number, name)                             \
-        TEST(name##_without_memory, .timeout_ms = 120000) \
-        {                                                 \
-                starve_each(scenarios[number], false);    \
-                starve_each(scenarios[number], true);     \
+#define STARVED(number, name)                                   \
+        TEST(name##_without_memory, .timeout_ms = 120000)       \
+        {                                                       \
+                starve_each(attempt, scenarios[number], false); \
+                starve_each(attempt, scenarios[number], true);  \
         }
 
 STARVED(0, tasks)
