@@ -23,6 +23,7 @@
  */
 #include "mem/trim.h"
 #include "plait/time.h"
+#include "sched/runtime.h"
 #include "sched/tie.h"
 #include "sched/worker.h"
 #include "trace/trace.h"
@@ -121,6 +122,13 @@ static bool work_in_sight(struct pl_run *run, const struct pl_worker *worker)
                 if (!pl_deque_empty(&run->workers[i].fresh))
                         return true;
         return false;
+}
+
+bool pl_sched_work_in_sight(void)
+{
+        struct pl_worker *worker = pl_sched_self_get();
+
+        return worker && work_in_sight(&pl_sched_the_run, worker);
 }
 
 static bool somebody_works(const struct pl_run *run)

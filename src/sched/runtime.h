@@ -43,6 +43,10 @@ bool pl_sched_in_task(void);
 unsigned pl_sched_worker_index(void);
 unsigned pl_sched_worker_slots(void);
 
+/* In a task: whether there is anything that its worker could do instead, so that it had better not spin. False
+ * elsewhere. */
+bool pl_sched_work_in_sight(void);
+
 /* Whether PLAIT_DEBUG names *flag*, as in PLAIT_DEBUG=migrate,guard=canary. */
 bool pl_sched_debug(const char *flag);
 

@@ -32,6 +32,7 @@ struct plait_future {
         struct pl_list on_cancel;
         void *value;
         void (*destroy)(void *value);
+        struct pl_future_source *source; /* NULL: whoever sets it comes by himself */
         int result;
         _Atomic uint32_t refs;
         alignas(max_align_t) char room[];
@@ -93,7 +94,19 @@ void plait_future_unref(struct plait_future *future)
                          (void *)future, future->waiters ? "waits for it" : "has a callback registered");
         if (future->destroy && future->value)
                 future->destroy(future->value);
+        if (future->source)
+                future->source->release(future->source);
         free(future);
+}
+
+void pl_sync_future_set_source(struct plait_future *future, struct pl_future_source *source)
+{
+        future->source = source;
+}
+
+bool pl_sync_future_is_set(const struct plait_future *future)
+{
+        return is(future, SET);
 }
 
 /* --- callbacks --- */
@@ -157,6 +170,8 @@ static int add(struct plait_future *future, struct pl_list *list, unsigned flag,
                 callback->fn = fn;
                 callback->arg = arg;
                 pl_list_push_back(list, &callback->link);
+                if (future->source && flag == SET)
+                        future->source->want(future->source);
         }
         pl_sync_spin_unlock(&future->lock);
         return r;
@@ -216,11 +231,26 @@ int plait_future_set(struct plait_future *future, int result, void *value) PL_NO
 
 bool plait_future_is_set(const struct plait_future *future)
 {
+        if (!is(future, SET) && future->source)
+                future->source->look(future->source);
         return is(future, SET);
+}
+
+/* Let the source bring it. */
+static void ask_source(struct plait_future *future, int64_t deadline_ns)
+{
+        if (deadline_ns <= 0)
+                future->source->look(future->source);
+        else
+                future->source->wait(future->source, future, deadline_ns);
 }
 
 static int wait_for(struct plait_future *future, int64_t deadline_ns, unsigned flags) PL_NO_LOCK_CHECK
 {
+        if (is(future, SET))
+                return 0;
+        if (future->source)
+                ask_source(future, deadline_ns);
         if (is(future, SET))
                 return 0;
         if (deadline_ns <= 0)
@@ -300,7 +330,11 @@ static bool case_take(struct plait_case *entry, struct pl_select_after *after)
 
 static bool case_queue(struct plait_case *entry)
 {
-        pl_select_push(&((struct plait_future *)entry->pl_object)->waiters, entry, NULL);
+        struct plait_future *future = entry->pl_object;
+
+        pl_select_push(&future->waiters, entry, NULL);
+        if (future->source)
+                future->source->want(future->source);
         return false;
 }
 
