@@ -102,6 +102,9 @@ int pl_plat_thread_pin(unsigned cpu);
 /* Whether there are threads besides the first one and those that pl_plat_thread_start() has started; true in doubt. */
 bool pl_plat_has_foreign_threads(void);
 
+/* Whether the calling thread is the only one of this process; false in doubt. A sanitizer's own does not count. */
+bool pl_plat_is_single(void);
+
 /* --- processes --- */
 
 /*

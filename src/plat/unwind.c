@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <ucontext.h>
 
 #include "plat/sanitizer.h"
 #include "plat/sys.h"
@@ -395,6 +396,29 @@ unsigned pl_plat_unwind(const struct pl_context *from, bool stable, void **ret, 
                         break;
         }
         return n;
+}
+
+void pl_plat_interrupted(const void *context, struct pl_context *ret)
+{
+        const mcontext_t *machine = &((const ucontext_t *)context)->uc_mcontext;
+        struct dl_find_object object;
+        void *back = NULL;
+
+#if defined(__x86_64__)
+        *ret = (struct pl_context){.sp = (void *)machine->gregs[REG_RSP],
+                                   .fp = (void *)machine->gregs[REG_RBP],
+                                   .pc = (void *)machine->gregs[REG_RIP]};
+        if (_dl_find_object(ret->pc, &object) != 0 && pl_plat_peek(&back, ret->sp, sizeof back) == 0 && back) {
+                ret->pc = back;
+                ret->sp = (char *)ret->sp + sizeof back;
+        }
+#else
+        *ret = (struct pl_context){
+                .sp = (void *)machine->sp, .fp = (void *)machine->regs[29], .pc = (void *)machine->pc};
+        back = (void *)machine->regs[30];
+        if (_dl_find_object(ret->pc, &object) != 0 && back)
+                ret->pc = back;
+#endif
 }
 
 static const char *base_name(const char *path)

@@ -17,6 +17,12 @@
  */
 unsigned pl_plat_unwind(const struct pl_context *from, bool stable, void **ret, unsigned most);
 
+/*
+ * Where the flow was that a signal has interrupted; *context* is what its handler was given. If that is nowhere, as
+ * after a call of a null pointer: where it was called.
+ */
+void pl_plat_interrupted(const void *context, struct pl_context *ret);
+
 /* "function+0x12 (program+0x3456)" for an address of code. */
 void pl_plat_describe_code(const void *address, char *buf, size_t n);
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "plat/order.h"
+#include "plat/sanitizer.h"
 #include "plat/sys.h"
 
 /* Where new threads may run, if their starter is bound more narrowly. Changed only while nobody starts any. */
@@ -110,7 +111,8 @@ int pl_plat_thread_start(struct pl_thread *ret, void *(*fn)(void *), void *arg, 
         return 0;
 }
 
-bool pl_plat_has_foreign_threads(void)
+/* How many threads this process has; 0: unknown. */
+static uint32_t count_threads(void)
 {
         const int saved = errno;
         DIR *tasks = opendir("/proc/self/task");
@@ -124,7 +126,21 @@ bool pl_plat_has_foreign_threads(void)
                 closedir(tasks);
         }
         errno = saved;
-        return !tasks || n > 1 + atomic_load_explicit(&n_own, memory_order_relaxed);
+        return n;
+}
+
+bool pl_plat_has_foreign_threads(void)
+{
+        uint32_t n = count_threads();
+
+        return !n || n > 1 + atomic_load_explicit(&n_own, memory_order_relaxed);
+}
+
+bool pl_plat_is_single(void)
+{
+        uint32_t n = count_threads();
+
+        return n && n <= 1 + PL_WITH_TSAN;
 }
 
 void *pl_plat_thread_join(struct pl_thread *thread)
