@@ -207,6 +207,35 @@ PLAIT_API PLAIT_MUST_CHECK int plait_executor_threads(const struct plait_executo
                                                       struct plait_executor **ret_executor);
 
 /**
+ * Open an executor with processes of its own. One is started when a job finds none idle, up to *workers*, and replaced
+ * when it dies; plait/fork_server.h says what it starts with. A death costs the job that it happened in, and no other:
+ * the job ends as #PLAIT_JOB_CRASHED (or is begun again, see *retries*), jobs that had not begun go to another worker.
+ * exit() in a job counts as a crash. What jobs print comes out of this process, in whole lines.
+ *
+ * The argument's and the result's bytes travel through shared memory. plait_array_share() is for data that are not even
+ * to be copied.
+ *
+ * The executor belongs to the process that has opened it: in one that the program forks, it takes no jobs (-EPIPE).
+ * Functions that are called when a future is set may be called by a thread of the library's, and must be short.
+ *
+ * @param opts          NULL for the defaults. *stack_bytes* must be 0.
+ * @param ret_executor  to be given back with plait_executor_free()
+ * @return 0, or
+ *   - -EINVAL   an option is out of its range, or *initializer* or *finaliser* is no function of the program or its
+ *               libraries
+ *   - -ENOTSUP  an option is set that processes cannot honour
+ *   - -ENOMEM, -EAGAIN, -EMFILE, -ENFILE  no memory, thread or descriptor is left
+ *
+ * That no process can be made shows when jobs need one: after some attempts those that wait end as #PLAIT_JOB_REFUSED,
+ * with -EAGAIN, -ENOMEM, -EMFILE and the like; with -EPERM in a set-user-ID program and -ENOEXEC in one that has loaded
+ * this library by dlopen(): these need plait_fork_server_start().
+ *
+ * Threads: any; with a run or without. Suspends: never. Cancellation: not affected. Since: 0.1.
+ */
+PLAIT_API PLAIT_MUST_CHECK int plait_executor_processes(const struct plait_executor_opts *opts,
+                                                        struct plait_executor **ret_executor);
+
+/**
  * Open an executor whose jobs are tasks of a scope. Tasks and plain threads may submit to it.
  * @param scope         open, or, when its future opener calls, closed: then this opens it. It must not be joined
  *                      before plait_executor_free(). A job that fails does not cancel it; when it is cancelled, all

@@ -53,6 +53,7 @@
 #include <plait/event.h>
 #include <plait/executor.h>
 #include <plait/fd.h>
+#include <plait/fork_server.h>
 #include <plait/future.h>
 #include <plait/gather.h>
 #include <plait/http.h>

@@ -1,0 +1,151 @@
+/* Output of workers, line by line. See pool/output.h. */
+#include "pool/output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/attributes.h"
+#include "plat/sys.h"
+
+int pl_output_open(struct pl_output *output, int to, int *ret_writer)
+{
+        int ends[2];
+
+        *output = (struct pl_output){.from = -1, .to = to};
+        output->text = malloc(PL_OUTPUT_BYTES);
+        if (!output->text)
+                return -ENOMEM;
+        if (pipe2(ends, O_CLOEXEC) < 0 || fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0) {
+                int r = -errno;
+
+                free(output->text);
+                output->text = NULL;
+                return r;
+        }
+        output->from = ends[0];
+        *ret_writer = ends[1];
+        return 0;
+}
+
+/* A pipe that poll() calls writable takes PIPE_BUF bytes without blocking. 1: written; 0: not now. */
+static int write_some(struct pl_output *output)
+{
+        struct pollfd look = {.fd = output->to, .events = POLLOUT};
+        size_t bytes = output->full < PIPE_BUF ? output->full : PIPE_BUF;
+
+        if (bytes < output->full) { /* whole lines, if there is an end of one in it */
+                const char *newline = memrchr(output->text, '\n', bytes);
+
+                if (newline)
+                        bytes = (size_t)(newline - output->text) + 1;
+        }
+        if (poll(&look, 1, 0) == 0)
+                return 0;
+
+        ssize_t n = write(output->to, output->text, bytes);
+
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                return 0;
+        if (n < 0)
+                n = (ssize_t)bytes; /* nobody can read it: it is lost, as it would be in this process */
+        output->n -= (size_t)n;
+        output->full -= (size_t)n;
+        memmove(output->text, output->text + n, output->n);
+        return 1;
+}
+
+bool pl_output_flush(struct pl_output *output)
+{
+        while (output->full)
+                if (!write_some(output))
+                        return false;
+        return true;
+}
+
+/* Read once. 1: something; 0: nothing now; -1: no more will come. */
+static int read_some(struct pl_output *output)
+{
+        ssize_t n = read(output->from, output->text + output->n, PL_OUTPUT_BYTES - output->n);
+
+        if (n < 0)
+                return errno == EAGAIN || errno == EINTR ? 0 : -1;
+        if (n == 0)
+                return -1;
+        output->n += (size_t)n;
+
+        const char *newline = memrchr(output->text, '\n', output->n);
+        if (newline)
+                output->full = (size_t)(newline - output->text) + 1;
+        else if (output->n == PL_OUTPUT_BYTES)
+                output->full = output->n; /* that is no line any more */
+        return 1;
+}
+
+static void set_watched(struct pl_output *output, bool watched)
+{
+        if (watched == output->watched)
+                return;
+        if (!watched)
+                pl_keeper_unwatch(output->from);
+        else if (pl_keeper_watch(output->from, &output->source, EPOLLIN) < 0)
+                return; /* without memory for it, it is read when the worker has died */
+        output->watched = watched;
+}
+
+static void ready(struct pl_keeper_source *source, uint32_t events)
+{
+        struct pl_output *output = PL_CONTAINER_OF(source, struct pl_output, source);
+        int r = 1;
+
+        (void)events;
+        if (output->from < 0)
+                return;
+        if (pl_output_flush(output))
+                r = read_some(output);
+        if (r < 0 || !pl_output_flush(output))
+                set_watched(output, false);
+}
+
+int pl_output_start(struct pl_output *output)
+{
+        output->source.ready = ready;
+        set_watched(output, true);
+        return output->watched ? 0 : -ENOMEM;
+}
+
+bool pl_output_finish(struct pl_output *output)
+{
+        int r = 1;
+
+        set_watched(output, false);
+        while (output->from >= 0 && r > 0) {
+                if (!pl_output_flush(output))
+                        return false;
+                r = read_some(output);
+        }
+        if (!pl_output_flush(output))
+                return false;
+        if (output->n) { /* there is room: lines have been written */
+                if (output->n < PL_OUTPUT_BYTES)
+                        output->text[output->n++] = '\n';
+                output->full = output->n;
+        }
+        return pl_output_flush(output);
+}
+
+void pl_output_close(struct pl_output *output)
+{
+        if (output->from >= 0) {
+                set_watched(output, false);
+                close(output->from);
+        }
+        output->from = -1;
+        free(output->text);
+        output->text = NULL;
+}
