@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "plait/time.h"
+#include "plait/within.h"
 #include "plat/order.h"
 #include "plat/panic.h"
 #include "plat/sys.h"
@@ -189,26 +190,77 @@ int plait_executor_submit(struct plait_executor *executor, const struct plait_jo
         return submit(executor, job, PLAIT_NEVER, ret_future);
 }
 
-/* In a job of the same executor, whose workers may all be doing this. */
-static int call_here(const struct plait_executor *executor, const struct plait_job *job, struct plait_job_end *ret_end)
+/* A call that a job makes itself. */
+struct nested {
+        const struct plait_job *job;
+        void *result;
+        struct pl_job_here outer;
+        int64_t deadline_ns;
+};
+
+static bool nested_is_unwanted(void *arg)
 {
+        const struct nested *self = arg;
+
+        return self->deadline_ns <= pl_plat_now_ns() ||
+               (self->outer.cancelled && self->outer.cancelled(self->outer.arg));
+}
+
+static int run_nested(void *arg)
+{
+        const struct nested *self = arg;
+
+        return self->job->fn(self->job->arg, self->result);
+}
+
+/* In a task the deadline ends all waits; a thread is told when it asks. */
+static int run_until(struct nested *self)
+{
+        if (self->deadline_ns == PLAIT_NEVER)
+                return run_nested(self);
+        if (self->deadline_ns <= pl_plat_now_ns())
+                return -ETIMEDOUT;
+        int r = pl_sched_in_task() ? plait_call_within(self->deadline_ns, run_nested, self) : run_nested(self);
+        return r == -ECANCELED && self->deadline_ns <= pl_plat_now_ns() ? -ETIMEDOUT : r;
+}
+
+static int64_t earlier(int64_t deadline_ns, int64_t timeout_ns)
+{
+        int64_t now_ns = timeout_ns ? pl_plat_now_ns() : 0;
+
+        return timeout_ns && timeout_ns < deadline_ns - now_ns ? now_ns + timeout_ns : deadline_ns;
+}
+
+/* In a job of the same executor, whose workers may all be doing this. */
+static int call_here(const struct plait_executor *executor, const struct plait_job *job, int64_t deadline_ns,
+                     struct plait_job_end *ret_end)
+{
+        int64_t timeout_ns = job->timeout_ns ? job->timeout_ns : executor->job_timeout_ns;
+        struct nested self = {.job = job, .result = job->result, .deadline_ns = earlier(deadline_ns, timeout_ns)};
+        struct pl_job_here *here = pl_job_here();
         int r = check(executor, job);
-        char *result = job->result;
 
         if (r < 0)
                 return r;
-        if (!result && job->result_bytes && !(result = malloc(job->result_bytes)))
+        if (!job->result && job->result_bytes && !(self.result = malloc(job->result_bytes)))
                 return -ENOMEM;
-        r = job->fn(job->arg, result);
-        if (!job->result)
-                free(result);
+        self.outer = *here;
+        here->bytes = here->most = job->result_bytes;
+        here->cancelled = nested_is_unwanted;
+        here->arg = &self;
+        r = run_until(&self);
         if (ret_end)
-                *ret_end = (struct plait_job_end){.status = PLAIT_JOB_RETURNED,
+                *ret_end = (struct plait_job_end){.status = r == -ETIMEDOUT && self.deadline_ns <= pl_plat_now_ns()
+                                                                    ? PLAIT_JOB_TIMED_OUT
+                                                                    : PLAIT_JOB_RETURNED,
                                                   .result = r,
                                                   .exit_code = -1,
                                                   .tries = 1,
                                                   .data = job->result,
-                                                  .bytes = job->result_bytes};
+                                                  .bytes = here->bytes};
+        *here = self.outer;
+        if (!job->result)
+                free(self.result);
         return r;
 }
 
@@ -262,7 +314,7 @@ static int call(struct plait_executor *executor, const struct plait_job *job, in
 int plait_executor_call(struct plait_executor *executor, const struct plait_job *job, int64_t deadline_ns,
                         struct plait_job_end *ret_end)
 {
-        return executor->kind->is_inside(executor) ? call_here(executor, job, ret_end)
+        return executor->kind->is_inside(executor) ? call_here(executor, job, deadline_ns, ret_end)
                                                    : call(executor, job, deadline_ns, ret_end);
 }
 

@@ -206,7 +206,12 @@ static int spread_out(const struct pl_map *map, bool inside)
         for (size_t i = 0; map->opts->codes && i < map->n; i++)
                 map->opts->codes[i] = -ECANCELED;
         if (inside) {
+                struct pl_job_here *here = pl_job_here();
+                struct pl_job_here outer = *here;
+
+                here->bytes = here->most = 0; /* plait_job_set_bytes() is not for the job around this */
                 (void)work(&spread, NULL);
+                *here = outer;
         } else {
                 spread.width = map->executor->kind->width(map->executor);
                 futures = calloc(spread.width, sizeof(void *));
@@ -301,7 +306,11 @@ int plait_executor_stream(struct plait_executor *executor, const struct plait_ex
         if (!room)
                 return -ENOMEM;
         size_t at = (flow->arg_bytes + _Alignof(max_align_t) - 1) / _Alignof(max_align_t) * _Alignof(max_align_t);
+        struct pl_job_here *here = pl_job_here();
+        struct pl_job_here outer = *here;
+        here->bytes = here->most = 0;
         int r = stream_here(&map, room, room + at);
+        *here = outer;
         free(room);
         return r;
 }

@@ -4,10 +4,12 @@
 #include "harness/test.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 static int twice(void *n)
 {
@@ -102,7 +104,7 @@ TEST(queue_forms_beyond_the_limit_and_can_be_left, .run = alone)
         CHECK_INT(plait_blocking(twice, &n, PLAIT_NEVER), ==, 2);
 }
 
-TEST(full_pool_of_calls_does_not_hold_up_names, .run = alone)
+TEST(full_pool_of_calls_holds_up_neither_names_nor_files, .run = alone)
 {
         enum { THREADS = 64 };
         struct plait_scope scope = PLAIT_SCOPE_INIT;
@@ -115,6 +117,12 @@ TEST(full_pool_of_calls_does_not_hold_up_names, .run = alone)
                 plait_yield();
         CHECK_OK(plait_resolve("localhost", "80", PLAIT_NEVER, &found));
         plait_addresses_free(found);
+        char byte = 0;
+        int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+        CHECK_SYS(fd);
+        CHECK_INT(plait_read(fd, &byte, 1, PLAIT_NEVER), ==, 1);
+        CHECK_INT(byte, ==, 0x7f);
+        CHECK_SYS(close(fd));
         for (int i = 0; i < THREADS; i++)
                 CHECK_SYS(sem_post(&gate));
         CHECK_INT(plait_scope_join(&scope), ==, 0);

@@ -287,6 +287,55 @@ TEST(a_job_may_call_in_its_own_executor)
         with_each_kind(check_inside);
 }
 
+static int use_two_bytes(void *arg, void *result)
+{
+        (void)arg;
+        memcpy(result, "xy", 2);
+        plait_job_set_bytes(2);
+        return 0;
+}
+
+/* Neither the bytes nor the time of a call inside are those of the job around it. */
+static int call_with_limits(void *arg, void *result)
+{
+        struct plait_executor *executor = arg;
+        char room[50];
+        struct plait_job bytes = {.fn = use_two_bytes, .result = room, .result_bytes = sizeof room};
+        struct gate gate = {0};
+        struct plait_job slow = {.fn = until_cancelled, .arg = &gate};
+        struct plait_job_end end;
+
+        memset(result, 'r', 9);
+        plait_job_set_bytes(9);
+        CHECK_INT(plait_executor_call(executor, &bytes, PLAIT_NEVER, &end), ==, 0);
+        CHECK_UINT(end.bytes, ==, 2);
+        CHECK_INT(plait_executor_map(executor, use_two_bytes, NULL, 0, room, 2, 20, NULL), ==, 0);
+        CHECK_INT(plait_executor_call(executor, &slow, plait_in_ms(1), &end), ==, -ETIMEDOUT);
+        CHECK_INT(end.status, ==, PLAIT_JOB_TIMED_OUT);
+        CHECK_INT(plait_executor_call(executor, &slow, 0, NULL), ==, -ETIMEDOUT);
+        CHECK_INT(gate.runs, ==, 1);
+        CHECK(!plait_job_cancelled());
+        return 0;
+}
+
+static void check_limits_inside(const struct kind *kind)
+{
+        struct plait_executor_opts opts = {.size = sizeof opts, .workers = 1};
+        struct plait_executor *executor = open_executor(kind, &opts);
+        char room[10];
+        struct plait_job job = {.fn = call_with_limits, .arg = executor, .result = room, .result_bytes = sizeof room};
+        struct plait_job_end end;
+
+        CHECK_INT(plait_executor_call(executor, &job, PLAIT_NEVER, &end), ==, 0);
+        CHECK_UINT(end.bytes, ==, 9);
+        plait_executor_free(executor);
+}
+
+TEST(a_call_inside_a_job_has_its_own_limits)
+{
+        with_each_kind(check_limits_inside);
+}
+
 static int open_inner(void *arg, void *result)
 {
         struct plait_executor *executor;
