@@ -125,7 +125,19 @@ function ofCounter({ trace }, { index, time }) {
     ]);
 }
 
-const KINDS = { task: ofTask, worker: ofWorker, span: ofSpan, request: ofRequest, group: ofGroup, counter: ofCounter };
+function ofInstant({ trace }, { index: i }) {
+    const { instants } = trace;
+    const task = instants.task[i] - 1;
+    const lane = instants.lane[i] - 1;
+    return description(trace.names[instants.name[i]], 'var(--text)', [
+        ['at', exact(instants.time[i])],
+        task >= 0 ? ['in', trace.taskName(task), { task, time: instants.time[i] }] : null,
+        lane >= 0 ? ['on', trace.workerName(lane)] : null,
+        instants.value[i] ? ['value', count(instants.value[i])] : null,
+    ]);
+}
+
+const KINDS = { instant: ofInstant, task: ofTask, worker: ofWorker, span: ofSpan, request: ofRequest, group: ofGroup, counter: ofCounter };
 
 /** Describes what was picked: {type, index, ...}. */
 export function describe(app, picked) {
@@ -145,6 +157,7 @@ export function taskOf(trace, picked) {
     case 'worker': return picked.set.ref[picked.i] - 1;
     case 'span': return trace.spans.task[picked.index];
     case 'request': return trace.requests.task[picked.index] - 1;
+    case 'instant': return trace.instants.task[picked.index] - 1;
     default: return -1;
     }
 }

@@ -37,11 +37,17 @@ export class Frame {
         this.from = viewport.from;
         this.to = viewport.to;
         this.scale = width / (viewport.to - viewport.from);
+        this.ratio = window.devicePixelRatio || 1;
         this.pixel = 1 / this.scale; // ns in a pixel
         this.trace = trace;
         this.colours = palette();
         this.stateColours = trace.states.map(stateColour);
         this.dimmed = null;         // a test of cells: those that fail are pale
+    }
+
+    /** The edge of a device's pixel next to x: neighbours that share it leave no seam. */
+    snap(x) {
+        return Math.round(x * this.ratio) / this.ratio;
     }
 
     x(time) {
@@ -239,8 +245,8 @@ export function drawGroup(frame, bins, y, height) {
     const base = y + height - 4;
     for (let bin = first; bin < count && bin * width < frame.to; bin += perPixel) {
         const until = Math.min(count, bin + perPixel);
-        const x0 = Math.max(frame.x(bin * width), frame.left);
-        const x1 = Math.min(frame.x(until * width), frame.left + frame.width);
+        const x0 = frame.snap(Math.max(frame.x(bin * width), frame.left));
+        const x1 = frame.snap(Math.min(frame.x(until * width), frame.left + frame.width));
         if (x1 <= x0) {
             continue;
         }
@@ -254,7 +260,7 @@ export function drawGroup(frame, bins, y, height) {
                 const part = (tall * sum) / (bins.most * (until - bin));
                 at -= part;
                 context.fillStyle = frame.stateColours[s];
-                context.fillRect(x0, at, x1 - x0 + 0.4, part);
+                context.fillRect(x0, at, x1 - x0, part);
             }
         }
     }
@@ -267,7 +273,7 @@ export function drawCounter(frame, counter, y, height) {
     const low = Math.min(0, counter.min);
     const range = Math.max(counter.max - low, 1e-9);
     const base = y + height - 4;
-    const yOf = (v) => base - ((v - low) / range) * (height - 10);
+    const yOf = (v) => base - ((v - low) / range) * (height - 8);
     let i = 0;
     for (let high = time.length; i < high;) { // the last sample before the view
         const middle = (i + high) >>> 1;
@@ -311,8 +317,11 @@ export function drawCounter(frame, counter, y, height) {
 
 /** The text in the gutter of a counter: its greatest value. */
 export function counterRangeText(counter) {
-    return counter.time.length ? `max ${amount(counter.max, counter.unit)}` : 'no value';
+    return counter.time.length ? `≤ ${amount(Math.round(counter.max * 100) / 100, counter.unit)}` : 'no value';
 }
+
+/** Half the width of the mark of an instant, in px. */
+export const MARK = 4;
 
 /** The small marks of instants on a row. */
 export function drawInstants(frame, list, instants, y, height) {
@@ -331,8 +340,8 @@ export function drawInstants(frame, list, instants, y, height) {
         edge = x + 3;
         context.beginPath();
         context.moveTo(x, y + height - 1);
-        context.lineTo(x - 3.5, y + height + 4);
-        context.lineTo(x + 3.5, y + height + 4);
+        context.lineTo(x - MARK, y + height + 4);
+        context.lineTo(x + MARK, y + height + 4);
         context.fill();
     }
 }

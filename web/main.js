@@ -16,7 +16,7 @@ import { Viewport } from './viewport.js';
 import { Wakes } from './wakes.js';
 import { make, swatch } from './table.js';
 
-const ELEMENTS = ['program', 'facts', 'notice', 'view-workers', 'view-tasks', 'view-path', 'search', 'hits', 'hit-back', 'hit-next',
+const ELEMENTS = ['program', 'facts', 'notice', 'quiet', 'view-workers', 'view-tasks', 'view-path', 'search', 'hits', 'hit-back', 'hit-next',
     'theme', 'help-open', 'help', 'overview', 'lanes', 'scroll', 'scroll-size', 'tip', 'spoken', 'splitter', 'panel', 'tabs',
     'tab-body', 'zoom-in', 'zoom-out', 'zoom-fit'];
 
@@ -70,6 +70,22 @@ class App {
         problems.push(...(meta.notes ?? []));
         elements.notice.hidden = problems.length === 0;
         elements.notice.textContent = problems.join(' ');
+        elements.quiet.textContent = this.#mergedText();
+        elements.quiet.hidden = !elements.quiet.textContent;
+    }
+
+    // What the page does not show in full, being smaller than the recording.
+    #mergedText() {
+        const { merged } = this.trace.meta;
+        const folded = this.trace.folded;
+        const parts = [];
+        if (merged?.tasks_ns || merged?.lanes_ns) {
+            parts.push(`Where much happens, neighbours shorter than ${duration(merged.tasks_ns || 1, 2)} (tasks) and ${duration(merged.lanes_ns || 1, 2)} (workers) are one cell; sums are exact. The green line at the foot of the strip marks where nothing is merged.`);
+        }
+        if (folded) {
+            parts.push(`${count(folded)} shorter-lived tasks are in the rows of their functions only.`);
+        }
+        return parts.join(' ');
     }
 
     /** Draws with the next frame. */
@@ -126,6 +142,7 @@ class App {
         }
         this.timeline.scrollTo(0);
         this.hovered = null;
+        this.elements.tip.hidden = true;
         this.relay();
     }
 

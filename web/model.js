@@ -33,7 +33,8 @@ const LOOKS = [
     [/(join|task|scope|future|gather|fork)/, 'join'],
     [/(process|child|job|pool|exit)/, 'process'],
     [/(call|file|name|thread|offload|blocking)/, 'offload'],
-    [/(read|write|poll|fd|accept|connect|socket|http|ring|signal|io)/, 'io'],
+    [/^(http|request)/, 'http'],
+    [/(read|write|poll|fd|accept|connect|socket|ring|signal|io)/, 'io'],
     [/(cond|sem|event|barrier|latch|once|limit|turn)/, 'sync'],
 ];
 
@@ -75,6 +76,7 @@ export class Trace {
         this.instants = block.instants ?? EMPTY;
         this.flows = block.flows ?? EMPTY;
         this.requests = block.requests ?? EMPTY;
+        this.detail = block.detail ?? EMPTY;
         this.#indexTasks();
         this.#indexRequests();
         this.#indexSpans();

@@ -8,7 +8,7 @@ export const GROUP_ROW = 'group';
 export const TASK_ROW = 'task';
 export const MORE_ROW = 'more';
 
-const HEIGHT = { heading: 24, counter: 36, worker: 30, group: 38, task: 22, more: 20 };
+const HEIGHT = { heading: 24, counter: 28, worker: 30, group: 38, task: 22, more: 20 };
 const SPAN_HEIGHT = 15;
 const OPEN_AT_FIRST = 12; // tasks of a group that opens by itself
 

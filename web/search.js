@@ -47,6 +47,12 @@ export function search(trace, query) {
             add('request', i, requests.start[i], requests.start[i] + requests.dur[i]);
         }
     }
+    const { instants } = trace;
+    for (let i = 0; i < instants.rows; i++) {
+        if (names.has(instants.name[i]) && instants.task[i]) {
+            add('instant', instants.task[i] - 1, instants.time[i], instants.time[i]);
+        }
+    }
     const objects = new Set();
     for (let i = 0; i < trace.objects.rows; i++) {
         if (names.has(trace.objects.name[i])) {

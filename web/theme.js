@@ -1,7 +1,7 @@
 // Colours: of states by what they mean, of groups by their number; read from the style sheet, so that both themes fit.
 
 const STATE_COLOURS = [
-    'running', 'runnable', 'io', 'timer', 'lock', 'channel', 'join', 'process', 'offload', 'sync', 'other',
+    'running', 'runnable', 'io', 'http', 'timer', 'lock', 'channel', 'join', 'process', 'offload', 'sync', 'other',
 ];
 
 /** Hues of groups, such that neighbours differ. */

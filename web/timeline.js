@@ -1,5 +1,5 @@
 // The picture: ruler, rows with their names, selection, arrows; and what lies at a point of it.
-import { Frame, counterRangeText, drawCounter, drawGroup, drawInstants, drawTask, drawWorker, fit } from './draw.js';
+import { Frame, MARK, counterRangeText, drawCounter, drawGroup, drawInstants, drawTask, drawWorker, fit } from './draw.js';
 import { count, duration, moment, percent, roundStep } from './format.js';
 import { cellAt } from './levels.js';
 import { extent } from './describe.js';
@@ -214,6 +214,14 @@ export class Timeline {
         context.fillText(fit(context, label, GUTTER - x - 10 - right), x, y);
     }
 
+    #textAtRight(context, label, y, colour) {
+        context.font = FONT;
+        context.fillStyle = colour;
+        context.textAlign = 'right';
+        context.fillText(label, GUTTER - 12, y);
+        context.textAlign = 'left';
+    }
+
     #drawName(frame, row, y) {
         const { context, colours } = frame;
         const { trace, rows } = this.app;
@@ -237,18 +245,17 @@ export class Timeline {
             break;
         case COUNTER_ROW: {
             const counter = trace.counters[row.index];
-            this.#label(frame, counter.name, 24, middle - 7, colours.text, NAME_FONT);
-            this.#label(frame, counterRangeText(counter), 24, middle + 8, colours.faint, FONT);
+            const range = counterRangeText(counter);
+            context.font = FONT;
+            const wide = context.measureText(range).width;
+            this.#label(frame, counter.name, 24, middle, colours.text, NAME_FONT, wide + 8);
+            this.#textAtRight(context, range, middle, colours.faint);
             break;
         }
         case WORKER_ROW: {
             const busy = percent(this.app.busyShare(row.index), 1);
             this.#label(frame, trace.workerName(row.index), 24, middle, colours.text, NAME_FONT, 44);
-            context.font = FONT;
-            context.fillStyle = colours.faint;
-            context.textAlign = 'right';
-            context.fillText(busy, GUTTER - 12, middle);
-            context.textAlign = 'left';
+            this.#textAtRight(context, busy, middle, colours.faint);
             break;
         }
         case GROUP_ROW: {
@@ -262,7 +269,7 @@ export class Timeline {
             this.#label(frame, trace.groupName(row.index), 36, middle - 7, colours.text, NAME_FONT);
             const tasks = trace.groups.tasks[row.index];
             const most = this.#binsOf(row.index).atOnce;
-            const peak = tasks > 1 ? `, at most ${count(Math.max(1, Math.ceil(most - 0.01)))} at once` : '';
+            const peak = tasks > 1 ? `, ${count(Math.max(1, Math.ceil(most - 0.01)))} at once` : '';
             this.#label(frame, `${count(tasks)} ${tasks === 1 ? 'task' : 'tasks'}${peak}`, 36, middle + 8, colours.faint, FONT);
             break;
         }
@@ -373,7 +380,7 @@ export class Timeline {
         } else {
             row = app.rows.find(TASK_ROW, task) ?? app.rows.find(GROUP_ROW, app.trace.tasks.group[task]);
         }
-        return row && RULER + app.rows.top[row.at] - this.scroll + Math.min(row.height, 30) / 2;
+        return row && RULER + app.rows.top[row.at] - this.scroll + (row.type === TASK_ROW ? 11 : Math.min(row.height, 30) / 2);
     }
 
     #drawArrows({ context, colours }) {
@@ -456,6 +463,10 @@ export class Timeline {
         if (x < GUTTER) {
             return { type: 'name', row };
         }
+        const instant = this.#pickInstant(row, at - rows.top[row.at], time);
+        if (instant) {
+            return instant;
+        }
         if (row.type === WORKER_ROW) {
             return this.#pickCell('worker', row.index, trace.workerLanes[row.index], time);
         }
@@ -468,6 +479,19 @@ export class Timeline {
             return { type: row.type, index: row.index, time };
         }
         return null;
+    }
+
+    // The mark of an instant lies at the foot of a row's cells.
+    #pickInstant(row, below, time) {
+        const foot = { [WORKER_ROW]: row.height - 8, [TASK_ROW]: spanTop(0) - 7 }[row.type];
+        if (foot === undefined || below < foot || below > foot + 6) {
+            return null;
+        }
+        const { instants } = this.app.trace;
+        const near = (MARK * this.app.viewport.span) / this.plotWidth;
+        const found = (this.#instants(row.type === WORKER_ROW ? 'w' : 't', row.index) ?? [])
+            .find((i) => Math.abs(instants.time[i] - time) <= near);
+        return found === undefined ? null : { type: 'instant', index: found };
     }
 
     #pickCell(type, index, pyramid, time) {
@@ -521,6 +545,21 @@ export class Overview {
 
     xOf(time) {
         return GUTTER + (time / this.app.trace.duration) * Math.max(1, this.canvas.clientWidth - GUTTER - 14);
+    }
+
+    // Where nothing was merged, when something was elsewhere.
+    #drawWhole(context, colours, height) {
+        const { detail, meta, duration: whole } = this.app.trace;
+        if (!meta.merged?.tasks_ns || !detail.rows) {
+            return;
+        }
+        context.fillStyle = colours.states.running;
+        for (let i = 0; i < detail.rows; i++) {
+            if (detail.tasks[i] === 0) {
+                const x = this.xOf((i / detail.rows) * whole);
+                context.fillRect(x, height - 4, Math.max(1.5, this.xOf(((i + 1) / detail.rows) * whole) - x), 3);
+            }
+        }
     }
 
     #paint(width, height, ratio) {
@@ -588,6 +627,7 @@ export class Overview {
             context.fillRect(this.xOf(range[0]), 0, Math.max(1, this.xOf(range[1]) - this.xOf(range[0])), height);
             context.globalAlpha = 1;
         }
+        this.#drawWhole(context, colours, height);
         context.strokeStyle = colours.accent;
         context.lineWidth = 1.5;
         context.strokeRect(x0 + 0.5, 1.5, x1 - x0 - 1, height - 3);

@@ -3,6 +3,8 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
+import { equal, near } from './tap.mjs';
+
 const ARGUMENTS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
     '--disable-component-update', '--disable-sync'];
 const READY_MS = 60000;
@@ -58,4 +60,21 @@ export function placeOf(page, type, index, time) {
         const box = app.timeline.canvas.getBoundingClientRect();
         return { x: box.left + app.timeline.xOf(at), y: box.top + 26 + app.rows.top[row.at] - app.timeline.scroll + 11 };
     }, [type, index, time]);
+}
+
+/** What a person does with a page; fails when it is slow beyond all reason, or says anything is wrong. */
+export async function use(opened) {
+    const { page } = opened;
+    const whole = await shown(page);
+    for (const key of ['w', 'w', 'd', 'w', 'a', 's', '2', 'w', '0', '1']) {
+        await page.keyboard.press(key);
+        await drawn(page);
+    }
+    near((await shown(page)).to, whole.to, 1, 'the whole again');
+    for (const tab of await page.locator('#tabs button').all()) {
+        await tab.click();
+    }
+    await page.click('#tab-time');
+    equal(opened.problems.join('\n'), '', 'problems');
+    equal(opened.requests.length, 1, `requests: ${opened.requests.join(' ')}`);
 }
