@@ -365,7 +365,7 @@ TEST(a_job_is_begun_again_where_that_is_asked_for)
         CHECK_UINT(end_of(future)->tries, ==, 2);
         plait_future_unref(future);
         struct plait_executor_stats stats = {.size = sizeof stats};
-        CHECK_INT(plait_executor_stats(executor, &stats), ==, 0);
+        CHECK_INT(plait_executor_get_stats(executor, &stats), ==, 0);
         CHECK_UINT(stats.retried, ==, 1);
         CHECK_UINT(stats.crashed, ==, 0);
         plait_executor_free(executor);
