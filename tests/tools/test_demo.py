@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 
 from tap import case, check, main
 
@@ -40,8 +41,15 @@ def json_has_the_figures_of_the_contract():
 
 @case
 def table_and_sentence_tell_the_same():
-    done = demo()
-    check(done.returncode == 0, done.stderr)
+    with tempfile.TemporaryDirectory() as folder:
+        page = os.path.join(folder, "page of the demo.html")
+        done = demo("--page", page)
+        check(done.returncode == 0 and done.stderr == "", done.stderr)
+        check(done.stdout.splitlines()[-1].endswith(": " + page), done.stdout)
+        with open(page, encoding="utf-8") as file:
+            text = file.read()
+        check("<title>plait demo: plait trace</title>" in text and 'data-table="requests"' in text, "the page")
+        check(os.listdir(folder) == [os.path.basename(page)], "something was left beside the page")
     for way in ("one after the other", "5 threads", "160 threads", "160 tasks"):
         check(re.search(rf"^{way}\s+\S+ \S+\s+\S+ \S+\s+\S+x\s+\S+ MB$", done.stdout, re.M), f"{way}: {done.stdout}")
     fast = float(re.search(r"^160 tasks .* (\S+)x", done.stdout, re.M).group(1))

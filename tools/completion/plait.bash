@@ -59,7 +59,7 @@ _plait() {
             return
         fi
         ;;
-    demo) options='--json --help --usage --version' ;;
+    demo) options='--json --page --help --usage --version' ;;
     net)
         case $prev in
         --cacert)

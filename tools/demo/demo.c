@@ -16,6 +16,7 @@
 #include "demo/part.h"
 #include "demo/site.h"
 #include "demo/strategy.h"
+#include "demo/timeline.h"
 #include "term/json.h"
 #include "term/table.h"
 #include "term/terminal.h"
@@ -23,18 +24,22 @@
 
 enum key {
         KEY_JSON = 256,
+        KEY_PAGE,
         KEY_PART,
         KEY_PORT,
 };
 
 struct options {
         bool json;
+        const char *page; /* where the page of a recording goes; NULL: none is made */
         const char *part; /* this process is only a part: the site or a strategy */
         unsigned port;
 };
 
 static const struct argp_option known[] = {
         {"json", KEY_JSON, NULL, 0, "One JSON document in place of the table", 0},
+        {"page", KEY_PAGE, "FILE", 0,
+         "Write the page of the tasks' run to FILE; " TIMELINE_PAGE " without this, and none with --json", 0},
         {"part", KEY_PART, "NAME", OPTION_HIDDEN, NULL, 0},
         {"port", KEY_PORT, "PORT", OPTION_HIDDEN, NULL, 0},
         {0},
@@ -56,6 +61,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
         switch (key) {
         case KEY_JSON: options->json = true; break;
+        case KEY_PAGE: options->page = arg; break;
         case KEY_PART: options->part = arg; break;
         case KEY_PORT: options->port = (unsigned)strtoul(arg, NULL, 10); break;
         case ARGP_KEY_ARG: argp_error(state, "it takes no arguments, but there is '%s'", arg); break;
@@ -183,7 +189,18 @@ static void print_table(const struct measure *measures)
         print_sentence(measures);
 }
 
-static int demonstrate(bool json)
+/* The page is an extra: without it the demonstration has still shown what it is about. */
+static void show_page(unsigned port, const char *page, bool json)
+{
+        char message[512];
+
+        if (timeline_make(port, page, message, sizeof message) < 0)
+                fprintf(stderr, "plait demo: there is no page: %s\n", message);
+        else if (!json)
+                printf("\nWhat the tasks did, on a timeline (open it in a browser): %s\n", page);
+}
+
+static int demonstrate(bool json, const char *page)
 {
         struct measure measures[STRATEGIES];
         struct part site;
@@ -193,15 +210,19 @@ static int demonstrate(bool json)
         if (r < 0)
                 return fail("start the site", r);
         r = part_read(&site, line, sizeof line);
-        int code = r < 0 ? fail("start the site", r) : measure_all((unsigned)strtoul(line, NULL, 10), measures);
+        unsigned port = r < 0 ? 0 : (unsigned)strtoul(line, NULL, 10);
+        int code = r < 0 ? fail("start the site", r) : measure_all(port, measures);
+        if (code == EXIT_OK) {
+                if (json)
+                        print_json(measures);
+                else
+                        print_table(measures);
+                fflush(stdout);
+                if (page)
+                        show_page(port, page, json);
+        }
         part_end(&site);
-        if (code != EXIT_OK)
-                return code;
-        if (json)
-                print_json(measures);
-        else
-                print_table(measures);
-        return EXIT_OK;
+        return code;
 }
 
 int demo_main(int argc, char **argv)
@@ -212,8 +233,10 @@ int demo_main(int argc, char **argv)
         argp_err_exit_status = EXIT_USAGE;
         argp_program_version = "plait " PLAIT_VERSION;
         argp_parse(&argp, argc, argv, 0, NULL, &options);
+        if (!options.page && !options.json)
+                options.page = TIMELINE_PAGE;
         if (!options.part)
-                return demonstrate(options.json);
+                return demonstrate(options.json, options.page);
         if (strcmp(options.part, "site") == 0)
                 return site_serve();
         return strategy_run(options.part, options.port);
