@@ -83,5 +83,6 @@ bool page_grow(void *array, size_t *capacity, size_t count, size_t element_bytes
                 return false;
         memcpy(array, &new, sizeof new);
         *capacity = larger;
+        /* cppcheck-suppress memleak ; the caller's pointer has it */
         return true;
 }

@@ -94,6 +94,7 @@ static int write_base64(struct sink *sink)
         size_t bytes = sizeof sink->out - sink->stream.avail_out;
         size_t n = 0;
 
+        text[0] = '\0';
         for (size_t i = 0; i < bytes; i += 3) {
                 size_t left = bytes - i;
                 unsigned three = (unsigned)sink->out[i] << 16;
