@@ -22,6 +22,7 @@ int net_main(int argc, char **argv);
 int demo_main(int argc, char **argv);
 int ps_main(int argc, char **argv);
 int top_main(int argc, char **argv);
+int trace_main(int argc, char **argv);
 int tree_main(int argc, char **argv);
 
 #endif

@@ -15,6 +15,7 @@ static const struct command commands[] = {
         {"ps", "list the tasks of a running program, or of its core file", ps_main},
         {"tree", "show its scopes, one in the other, and their tasks", tree_main},
         {"top", "watch its tasks", top_main},
+        {"trace", "record what the tasks of a program do, and who held up whom", trace_main},
         {"demo", "show what tasks are good for, on a small site of its own", demo_main},
 };
 

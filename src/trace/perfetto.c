@@ -132,7 +132,7 @@ static void end_span(struct pl_trace_encoder *encoder, struct pl_trace_strand *s
         end_slice(encoder, strand->spans_track, now_ns);
 }
 
-/* Where it is known that a task has ended: its spawner may tell of it later than that. */
+/* Where it is known that a task has ended: others may tell of it a little later than that. */
 static struct pl_trace_ended *ended_place(struct pl_trace_encoder *encoder, uint32_t process, uint64_t id)
 {
         return &encoder->ended[(id * 31 + process) % PL_TRACE_ENDED];
@@ -397,6 +397,12 @@ static void put_dropped(struct pl_trace_encoder *encoder, const struct plait_rec
         put_instant(encoder, event);
 }
 
+/* That it has left a lane is told after it runs on another one. */
+static bool runs_elsewhere(const struct pl_trace_strand *strand, const struct plait_recording_event *event)
+{
+        return strand->state == PL_TRACE_RUNNING && strand->lane != event->lane;
+}
+
 /* Events of a task or a thread, which is new if it is not known. */
 static int put_strand(struct pl_trace_encoder *encoder, const struct plait_recording_event *event)
 {
@@ -404,7 +410,7 @@ static int put_strand(struct pl_trace_encoder *encoder, const struct plait_recor
         bool known = find(encoder, event->process, event->flow);
         struct pl_trace_strand *strand;
 
-        if (event->kind == PLAIT_RECORDING_SPAWNED && ended->id == event->flow && ended->process == event->process)
+        if (ended->id == event->flow && ended->process == event->process)
                 return 0;
         strand = event->flow ? strand_of(encoder, event) : NULL;
         if (!strand)
@@ -418,8 +424,14 @@ static int put_strand(struct pl_trace_encoder *encoder, const struct plait_recor
                         put_runnable(encoder, strand, "spawns", event);
                 break;
         case PLAIT_RECORDING_RUNS: put_runs(encoder, strand, event); break;
-        case PLAIT_RECORDING_WAITS: put_waits(encoder, strand, event); break;
-        case PLAIT_RECORDING_YIELDS: put_runnable(encoder, strand, NULL, event); break;
+        case PLAIT_RECORDING_WAITS:
+                if (!runs_elsewhere(strand, event))
+                        put_waits(encoder, strand, event);
+                break;
+        case PLAIT_RECORDING_YIELDS:
+                if (!runs_elsewhere(strand, event))
+                        put_runnable(encoder, strand, NULL, event);
+                break;
         case PLAIT_RECORDING_FINISHED: end_strand(encoder, strand, event->time_ns); break;
         default: put_span(encoder, strand, event);
         }

@@ -153,7 +153,7 @@ static int come_and_go(void *arg)
         (void)arg;
         PLAIT_SPAN("step");
         plait_yield();
-        return plait_sleep(plait_in_ns(1000));
+        return plait_sleep(plait_in_ms(5));
 }
 
 static int be_busy(void *arg)

@@ -5,12 +5,12 @@ _plait() {
     COMPREPLY=()
 
     if [ "$COMP_CWORD" -eq 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W 'fetch demo net ps tree top help --help --version' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'fetch demo net ps tree top trace help --help --version' -- "$cur")
         return
     fi
     case $command in
     help)
-        [ "$COMP_CWORD" -eq 2 ] && mapfile -t COMPREPLY < <(compgen -W 'fetch demo net ps tree top' -- "$cur")
+        [ "$COMP_CWORD" -eq 2 ] && mapfile -t COMPREPLY < <(compgen -W 'fetch demo net ps tree top trace' -- "$cur")
         return
         ;;
     fetch)
@@ -56,6 +56,21 @@ _plait() {
         if [ "${cur#-}" = "$cur" ]; then
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$cur" && cd /proc && compgen -G '[0-9]*' | grep "^$cur")
+            return
+        fi
+        ;;
+    trace)
+        case $prev in
+        -p | --pid)
+            mapfile -t COMPREPLY < <(cd /proc && compgen -G '[0-9]*' | grep "^$cur")
+            return
+            ;;
+        -s | --seconds | --ring | -n | --limit) return ;;
+        esac
+        options='--output --pid --seconds --ring --no-open --summary --json --limit --convert --help --usage --version'
+        if [ "${cur#-}" = "$cur" ]; then
+            compopt -o filenames
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
         fi
         ;;

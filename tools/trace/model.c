@@ -282,8 +282,16 @@ static bool becomes_worker(const struct model *model, const struct plait_recordi
         return event->flow & PLAIT_RECORDING_THREAD && lane && lane->kind == PLAIT_RECORDING_LANE_WORKER;
 }
 
+/* That it has left a lane is told after it runs on another one. */
+static bool runs_elsewhere(const struct model_flow *flow, const struct plait_recording_event *event)
+{
+        return flow->known && flow->state == MODEL_RUNNING && flow->lane != event->lane;
+}
+
 static int on_waits(struct model *model, struct model_flow *flow, const struct plait_recording_event *event)
 {
+        if (runs_elsewhere(flow, event))
+                return 0;
         if (becomes_worker(model, event)) {
                 struct model_slice slice = {.end_ns = event->time_ns};
 
@@ -301,6 +309,8 @@ static int on_waits(struct model *model, struct model_flow *flow, const struct p
 
 static int on_yields(struct model *model, struct model_flow *flow, const struct plait_recording_event *event)
 {
+        if (runs_elsewhere(flow, event))
+                return 0;
         int r = change(model, flow, event->time_ns, MODEL_RUNNABLE);
 
         flow->other = 0;
@@ -407,7 +417,7 @@ static int on_flow_event(struct model *model, const struct plait_recording_event
         struct model_flow *flow = NULL;
         int r;
 
-        if (!event->flow)
+        if (!event->flow || has_ended(model->own, event->process, event->flow))
                 return 0;
         r = flow_of(model, event, &flow);
         if (r < 0)
@@ -488,38 +498,4 @@ int model_read(struct model *model, const struct model_reader *reader)
         if (r == 0 && plait_recording_get_info(model->recording, &info) == 0)
                 model->info = info;
         return r;
-}
-
-static void explain(int error, const char *path, char *message, size_t size)
-{
-        switch (-error) {
-        case EBADMSG: snprintf(message, size, "%s is no recording of plait's", path); break;
-        case EPROTONOSUPPORT:
-                snprintf(message, size, "%s was recorded by a newer plait, which this one does not know", path);
-                break;
-        case ENOMEM: snprintf(message, size, "out of memory"); break;
-        default: snprintf(message, size, "%s cannot be read: %s", path, strerrordesc_np(-error)); break;
-        }
-}
-
-int model_open(struct model *model, const char *path, char *message, size_t size)
-{
-        *model = (struct model){.own = calloc(1, sizeof *model->own)};
-        model->info.size = sizeof model->info;
-        int r = model->own ? plait_recording_open(&model->recording, path) : -ENOMEM;
-        if (r == 0)
-                r = plait_recording_get_info(model->recording, &model->info);
-        if (r < 0) {
-                explain(r, path, message, size);
-                model_close(model);
-        }
-        return r;
-}
-
-void model_close(struct model *model)
-{
-        model_parts_done(model->own);
-        free(model->own);
-        plait_recording_close(model->recording);
-        *model = (struct model){0};
 }
