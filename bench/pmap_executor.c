@@ -1,6 +1,6 @@
 /*
- * pmap by the map of an executor. Arguments: squares|inverse|fine n size [threads|tasks|serial]; the functions are in
- * README.md, serial is the same code in a loop.
+ * pmap by the map of an executor. Arguments: squares|inverse|fine n size [threads|tasks|processes|serial]; the
+ * functions are in README.md, serial is the same code in a loop.
  */
 #include "pmap.h"
 
@@ -74,12 +74,24 @@ static int with_tasks(void *arg)
         return plait_scope_join(&scope);
 }
 
-static void with_threads(void)
+/* Other processes do not have what main() has found in the arguments. */
+static int set_size(void *arg)
+{
+        size = *(const uint64_t *)arg;
+        return 0;
+}
+
+static void with_workers(int (*open_executor)(const struct plait_executor_opts *opts, struct plait_executor **ret))
 {
         struct plait_executor_opts opts = {.size = sizeof opts, .workers = BENCH_WORKERS};
         struct plait_executor *executor;
 
-        bench_must(plait_executor_threads(&opts, &executor), "executor");
+        if (open_executor == plait_executor_processes) {
+                opts.initializer = set_size;
+                opts.arg = &size;
+                opts.arg_bytes = sizeof size;
+        }
+        bench_must(open_executor(&opts, &executor), "executor");
         measure(executor, in_parallel);
         plait_executor_free(executor);
 }
@@ -113,7 +125,9 @@ int main(int argc, char **argv)
                 items[i] = (uint64_t)i;
         int r = 0;
         if (strcmp(kind, "threads") == 0)
-                with_threads();
+                with_workers(plait_executor_threads);
+        else if (strcmp(kind, "processes") == 0)
+                with_workers(plait_executor_processes);
         else if (strcmp(kind, "tasks") == 0)
                 r = bench_run(with_tasks, NULL, 0);
         else if (strcmp(kind, "serial") == 0)
