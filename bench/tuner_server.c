@@ -131,7 +131,8 @@ static int app(void *arg)
         printf("{\"port\": %d}\n", ntohs(address.as.in.sin_port));
         fflush(stdout);
         plait_scope_go(&scope, accept_all, (void *)(intptr_t)listener);
-        plait_scope_go(&scope, warm_up, NULL);
+        if (profile == SLOWSTART)
+                plait_scope_go(&scope, warm_up, NULL);
         while (plait_read(STDIN_FILENO, input, sizeof input, PLAIT_NEVER) > 0) {}
         plait_scope_cancel(&scope);
         r = plait_scope_join(&scope);

@@ -155,6 +155,12 @@ PLAIT_API void plait_job_set_bytes(size_t bytes);
 #define PLAIT_EXECUTOR_PIN 1U
 
 /**
+ * For plait_executor_opts.workers: found by measurement, as #PLAIT_TUNER_CPU says: the default, more while jobs block,
+ * fewer while they get into each other's way; at most 8 for each processor. `plait top` shows it. Threads only.
+ */
+#define PLAIT_AUTO UINT32_MAX
+
+/**
  * How to open an executor. Zero means the default in every member but *size*. What a kind of executor cannot honour it
  * refuses, with -ENOTSUP.
  */
@@ -162,8 +168,8 @@ struct plait_executor_opts {
         size_t size;      /**< sizeof(struct plait_executor_opts) */
         const char *name; /**< of it and, cut to 15 bytes, of its workers; copied; default: that of the kind */
         /**
-         * How many jobs run at the same time, 1 to 1024. Default: the processors that this process may use (affinity
-         * and cgroup quota); of tasks: no limit.
+         * How many jobs run at the same time, 1 to 1024, or #PLAIT_AUTO. Default: the processors that this process may
+         * use (affinity and cgroup quota); of tasks: no limit.
          */
         unsigned workers;
         unsigned flags; /**< #PLAIT_EXECUTOR_PIN or 0 */
@@ -450,7 +456,8 @@ PLAIT_API PLAIT_MUST_CHECK int plait_executor_get_stats(struct plait_executor *e
  * @param executor  which
  * @param workers   1 to 1024
  * @return 0, or
- *   - -EINVAL  *workers* is out of its range
+ *   - -EINVAL   *workers* is out of its range
+ *   - -ENOTSUP  it was opened with #PLAIT_AUTO
  *
  * Threads: any. Suspends: never. Cancellation: not affected. Since: 0.1.
  */

@@ -19,7 +19,6 @@
 #include "sync/future.h"
 
 enum {
-        WORKERS_MOST = 1024,
         PRIORITY_LEAST = -128,
         PRIORITY_MOST = 127,
         SPIN_US = 20, /* how long a plain thread looks for the result of a call before it sleeps */
@@ -33,7 +32,7 @@ static unsigned needs(const struct plait_executor_opts *opts)
                (opts->jobs_per_worker ? PL_CAN_REPLACE : 0U) | (opts->rss_bytes ? PL_CAN_RSS : 0U) |
                (opts->job_timeout_ns ? PL_CAN_TIME_OUT : 0U) | (opts->retries ? PL_CAN_RETRY : 0U) |
                (opts->threads || (opts->flags & PLAIT_EXECUTOR_PIN) ? PL_CAN_SCHEDULE : 0U) |
-               (opts->stack_bytes ? PL_CAN_STACK : 0U);
+               (opts->stack_bytes ? PL_CAN_STACK : 0U) | (opts->workers == PLAIT_AUTO ? PL_CAN_TUNE : 0U);
 }
 
 int pl_executor_check(const struct plait_executor_opts *opts, unsigned can)
@@ -42,8 +41,9 @@ int pl_executor_check(const struct plait_executor_opts *opts, unsigned can)
 
         if (!opts)
                 return 0;
-        if (opts->size != sizeof *opts || opts->workers > WORKERS_MOST || (opts->flags & ~PLAIT_EXECUTOR_PIN) ||
-            opts->queue_limit > PLAIT_SEMAPHORE_MAX / 2 || opts->job_timeout_ns < 0)
+        if (opts->size != sizeof *opts || (opts->workers > PL_WORKERS_MOST && opts->workers != PLAIT_AUTO) ||
+            (opts->flags & ~PLAIT_EXECUTOR_PIN) || opts->queue_limit > PLAIT_SEMAPHORE_MAX / 2 ||
+            opts->job_timeout_ns < 0)
                 return -EINVAL;
         if (needs(opts) & ~can)
                 return -ENOTSUP;
@@ -339,8 +339,10 @@ int plait_executor_get_stats(struct plait_executor *executor, struct plait_execu
 
 int plait_executor_resize(struct plait_executor *executor, unsigned workers)
 {
-        if (workers < 1 || workers > WORKERS_MOST)
+        if (workers < 1 || workers > PL_WORKERS_MOST)
                 return -EINVAL;
+        if (executor->tuner)
+                return -ENOTSUP;
         executor->kind->resize(executor, workers);
         return 0;
 }

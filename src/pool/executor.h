@@ -22,6 +22,7 @@
 #include "base/list.h"
 #include "plait/executor.h"
 #include "plait/semaphore.h"
+#include "plait/tuner.h"
 #include "plat/lock.h"
 #include "sched/follow.h"
 
@@ -77,6 +78,7 @@ enum pl_executor_stage { PL_EXECUTOR_OPEN, PL_EXECUTOR_DRAINING, PL_EXECUTOR_STO
 struct plait_executor {
         const struct pl_executor_kind *kind;
         char *name;
+        struct plait_tuner *tuner; /* the kind's, with PLAIT_AUTO; NULL: the number of workers is fixed */
         int64_t job_timeout_ns;
         unsigned retries;
         bool limited;
@@ -141,6 +143,8 @@ void pl_executor_done(struct plait_executor *executor);
 /* The last worker is gone: it may be freed when the last job has been finished. Nothing of it is touched afterwards. */
 void pl_executor_gone(struct plait_executor *executor);
 
+enum { PL_WORKERS_MOST = 1024 }; /* of an executor */
+
 /* What a kind can honour of what is not for all kinds. */
 enum pl_executor_can {
         PL_CAN_INITIALIZE = 1, /* initializer, finaliser */
@@ -150,6 +154,7 @@ enum pl_executor_can {
         PL_CAN_RETRY = 16,
         PL_CAN_SCHEDULE = 32, /* threads, PLAIT_EXECUTOR_PIN */
         PL_CAN_STACK = 64,
+        PL_CAN_TUNE = 128, /* PLAIT_AUTO */
 };
 
 /* 0, -EINVAL (out of range), -ENOTSUP (set, but not among *can*). *opts* may be NULL. */

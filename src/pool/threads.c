@@ -17,6 +17,7 @@
 #include "plat/order.h"
 #include "plat/sys.h"
 #include "pool/executor.h"
+#include "pool/meter.h"
 
 enum {
         SPIN_US = 50, /* how long an idle thread looks for a job before it sleeps, and what is a short wait */
@@ -56,7 +57,8 @@ struct worker {
         unsigned index;
         unsigned jobs;
         bool leave;
-        bool quick; /* its last wait for a job was short */
+        bool quick;                 /* its last wait for a job was short */
+        struct pl_pool_meter meter; /* its own: with PLAIT_AUTO */
         _Atomic uint32_t tid;
         _Atomic uint32_t called;
 };
@@ -236,7 +238,9 @@ static void make(struct worker *worker, struct pl_job *job) PL_NO_LOCK_CHECK
         worker->jobs++;
         pl_lock_release(&pool->lock);
         pl_job_dequeued(job);
+        pl_pool_meter_begin(&worker->meter);
         enum plait_job_status status = run(job, &result);
+        pl_pool_meter_end(&worker->meter);
         pl_lock_acquire(&pool->lock);
         pool->running--;
         pool->busy_ns += job->took_ns;
@@ -294,6 +298,7 @@ static void *serve(void *arg)
 
         atomic_store_explicit(&worker->tid, tid, memory_order_relaxed);
         int r = prepare(worker);
+        pl_pool_meter_init(&worker->meter, pool->base.tuner, tid);
         pl_lock_acquire(&pool->lock);
         while (r == 0 && (job = next_job(worker)))
                 make(worker, job);
@@ -407,6 +412,7 @@ static void threads_free(struct plait_executor *executor)
         pl_lock_acquire(&pool->lock); /* the last worker may be about to release it */
         join_ended(pool);
         pl_lock_release(&pool->lock);
+        plait_tuner_free(executor->tuner);
         pl_executor_done(executor);
         free(pool);
 }
@@ -486,10 +492,35 @@ static void take_opts(struct pool *pool, const struct plait_executor_opts *opts)
         }
 }
 
+static void follow_tuner(void *arg, const struct plait_tuner_view *view)
+{
+        threads_resize(arg, view->limit);
+}
+
+/* With PLAIT_AUTO: begins with the default, and goes on as is measured. */
+static int tune(struct pool *pool)
+{
+        unsigned processors = default_limit(&pool->order);
+        struct plait_tuner_opts opts = {
+                .size = sizeof opts,
+                .kind = PLAIT_TUNER_CPU,
+                .name = pool->base.name,
+                .processors = processors,
+                .first = processors < PL_WORKERS_MOST ? processors : PL_WORKERS_MOST,
+                .most = processors < PL_WORKERS_MOST / 8 ? 8 * processors : PL_WORKERS_MOST,
+                .on_change = follow_tuner,
+                .arg = &pool->base,
+        };
+
+        pool->limit = opts.first;
+        return plait_tuner_new(&pool->base.tuner, &opts);
+}
+
 int plait_executor_threads(const struct plait_executor_opts *opts, struct plait_executor **ret_executor)
 {
         static const struct plait_executor_opts defaults = {0};
-        int r = pl_executor_check(opts, PL_CAN_INITIALIZE | PL_CAN_REPLACE | PL_CAN_SCHEDULE | PL_CAN_STACK);
+        int r = pl_executor_check(opts,
+                                  PL_CAN_INITIALIZE | PL_CAN_REPLACE | PL_CAN_SCHEDULE | PL_CAN_STACK | PL_CAN_TUNE);
 
         if (r < 0)
                 return r;
@@ -510,6 +541,12 @@ int plait_executor_threads(const struct plait_executor_opts *opts, struct plait_
         pl_list_init(&pool->idle);
         pl_list_init(&pool->all);
         pl_list_init(&pool->ended);
+        r = opts->workers == PLAIT_AUTO ? tune(pool) : 0;
+        if (r < 0) {
+                pl_executor_done(&pool->base);
+                free(pool);
+                return r;
+        }
         *ret_executor = &pool->base;
         return 0;
 }

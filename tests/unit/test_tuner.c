@@ -201,6 +201,8 @@ static uint64_t best_fixed(const struct server *server, uint64_t seed, int64_t n
         uint64_t best = 0;
 
         for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+                if (server->refuse_at && limits[i] > 2 * server->refuse_at)
+                        break; /* most of them are refused all the time */
                 struct simulation *s = simulate(server, limits[i], seed, ns);
 
                 if (s->ok > best) {
