@@ -52,7 +52,7 @@ int main(int argc, char **argv)
         if (r == 0)
                 r = plait_executor_shutdown(executor, PLAIT_SHUTDOWN_DRAIN, PLAIT_NEVER);
         if (r == 0)
-                r = plait_executor_stats(executor, &stats);
+                r = plait_executor_get_stats(executor, &stats);
         printf("{\"ops\": %" PRIu64 ", \"seconds\": %.3f, \"check\": %" PRIu64 ", \"limit\": %u}\n", done,
                (double)(plait_now_ns() - start_ns) * 1e-9, check, stats.limit);
         plait_executor_free(executor);

@@ -8,10 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "plait/trace.h"
 #include "plat/lock.h"
 #include "plat/sys.h"
 #include "pool/control.h"
 #include "sched/registry.h"
+#include "trace/trace.h"
 
 #define FIRST 8U
 #define MOST_PER_PROCESSOR 8U
@@ -23,6 +25,8 @@ struct plait_tuner {
         struct pl_tuner_record *record; /* NULL: there was no memory for it */
         void (*on_change)(void *arg, const struct plait_tuner_view *view);
         void *arg;
+        char counter[64]; /* what the limit is called in a recording */
+        struct plait_trace_name trace_name;
 };
 
 /* --- what others see --- */
@@ -81,6 +85,17 @@ static void look(const struct plait_tuner *tuner, struct plait_tuner_view *ret)
         };
 }
 
+/* In a recording: the limit as a counter, and why it has changed. */
+static PL_COLD void record(struct plait_tuner *tuner, const struct plait_tuner_view *view)
+{
+        char text[160];
+
+        plait_trace_counter(&tuner->trace_name, view->limit);
+        snprintf(text, sizeof text, "%s: %u, was %u: %s", tuner->counter, view->limit, view->was,
+                 plait_tuner_reason_name(view->reason));
+        plait_trace_message(text);
+}
+
 /* --- making --- */
 
 static int fill_in_defaults(struct plait_tuner_opts *opts)
@@ -127,6 +142,8 @@ int plait_tuner_new(struct plait_tuner **ret, const struct plait_tuner_opts *opt
         pl_pool_control_init(&tuner->control, own.kind, own.least, own.first, own.most, own.processors);
         tuner->on_change = own.on_change;
         tuner->arg = own.arg;
+        snprintf(tuner->counter, sizeof tuner->counter, "limit of %.47s", own.name ? own.name : "a tuner");
+        tuner->trace_name.pl_text = tuner->counter;
         enrol(tuner, own.name);
         *ret = tuner;
         return 0;
@@ -171,6 +188,8 @@ void plait_tuner_end(struct plait_tuner *tuner, const struct plait_tuner_call *c
         if (changed)
                 look(tuner, &view);
         pl_lock_release(&tuner->lock);
+        if (changed && pl_trace_is_on())
+                record(tuner, &view);
         if (changed && tuner->on_change)
                 tuner->on_change(tuner->arg, &view);
 }

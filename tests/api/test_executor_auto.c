@@ -47,7 +47,7 @@ static unsigned limit_of(struct plait_executor *executor)
 {
         struct plait_executor_stats stats = {.size = sizeof stats};
 
-        CHECK_INT(plait_executor_stats(executor, &stats), ==, 0);
+        CHECK_INT(plait_executor_get_stats(executor, &stats), ==, 0);
         return stats.limit;
 }
 

@@ -2,10 +2,14 @@
  * unit/test_tuner.c. */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "harness/test.h"
 #include "plait/registry.h"
+#include "plait/trace.h"
 #include "plait/tuner.h"
 
 #define MS INT64_C(1000000)
@@ -132,6 +136,37 @@ TEST(what_was_measured_can_be_advised_upon)
         CHECK_INT(plait_advise(runs, n, &advice), ==, 0);
         CHECK(advice.serial < 0.01 && advice.one_per_s > 90 && advice.one_per_s < 110);
         CHECK_UINT(plait_tuner_runs(tuner, runs, 2), ==, 2);
+        plait_tuner_free(tuner);
+}
+
+/* Whether a file has *text* in it. */
+static bool has_text(const char *path, const char *text)
+{
+        static char bytes[4 << 20];
+        FILE *file = fopen(path, "rb");
+
+        CHECK(file);
+        size_t n = fread(bytes, 1, sizeof bytes, file);
+        fclose(file);
+        return memmem(bytes, n, text, strlen(text)) != NULL;
+}
+
+TEST(a_recording_has_each_change)
+{
+        char path[] = "tuner-XXXXXX";
+        int fd = mkstemp(path);
+        struct plait_tuner *tuner = make(
+                &(struct plait_tuner_opts){.size = sizeof(struct plait_tuner_opts), .name = "example.org:80"});
+
+        CHECK(fd >= 0 && close(fd) == 0);
+        int r = plait_trace_start(path, NULL);
+        CHECK_INT(r, ==, 0);
+        int64_t now_ns = go_well(tuner, go_well(tuner, 0));
+        go_well(tuner, now_ns);
+        plait_trace_stop(NULL);
+        bool there = has_text(path, "limit of example.org:80: 16, was 8: all goes well: doubled");
+        unlink(path);
+        CHECK(there);
         plait_tuner_free(tuner);
 }
 
