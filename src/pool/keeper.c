@@ -103,8 +103,10 @@ int pl_keeper_ask(const struct pl_server_request *request, const int fds[], char
 
         if (r == 0)
                 r = pl_server_ask(&keeper.server, request, fds);
-        if (r == -EPIPE)
+        if (r == -EPIPE && keeper.server.socket >= 0) { /* it has just died: there may be another one */
                 lose_server();
+                r = keeper.borrowed ? -EPIPE : -EOWNERDEAD;
+        }
         return r;
 }
 

@@ -452,7 +452,9 @@ static void tell_of_death(struct pl_process *worker, int64_t now_ns)
         struct pl_processes *pool = worker->pool;
         uint32_t phase = atomic_load(&worker->share->phase);
 
-        if (worker->lost || worker->killed)
+        if (worker->orphan && phase == PL_PHASE_STARTING)
+                refused(pool, -EOWNERDEAD, now_ns); /* lest servers that die at once are started without a pause */
+        if (worker->lost || worker->killed || worker->orphan)
                 return;
         if (phase == PL_PHASE_REFUSED) {
                 worker->share->why[PL_WHY_BYTES - 1] = '\0';

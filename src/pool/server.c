@@ -164,8 +164,9 @@ static int spawn_program(pid_t *ret, int socket, char **environment)
                 sigfillset(&all);
                 posix_spawnattr_setsigmask(&attributes, &none);
                 posix_spawnattr_setsigdefault(&attributes, &all);
-                posix_spawnattr_setflags(&attributes,
-                                         (short)(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID));
+                posix_spawnattr_setpgroup(&attributes, 0); /* a session would be scheduled as a group of its own */
+                posix_spawnattr_setflags(&attributes, (short)(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                                              POSIX_SPAWN_SETPGROUP));
                 r = posix_spawn_file_actions_adddup2(&actions, socket, SERVER_SOCKET);
                 if (r == 0)
                         r = posix_spawn_file_actions_addclosefrom_np(&actions, SERVER_SOCKET + 1);
@@ -346,7 +347,7 @@ int plait_fork_server_start(void)
         fflush(NULL); /* or what stdout holds would be printed by workers, too */
         pid_t pid = fork();
         if (pid == 0) {
-                setsid();
+                setpgid(0, 0);
                 pl_server_main(ends[1]);
         }
         if (pid < 0)
