@@ -22,7 +22,7 @@ static int square(void *arg, void *result)
 static int use_jobs(struct plait_executor *executor)
 {
         struct plait_future *futures[JOBS];
-        long numbers[JOBS], results[JOBS];
+        long numbers[JOBS], results[JOBS] = {0};
         int n = 0, first = 0;
 
         while (n < JOBS && first == 0) {
