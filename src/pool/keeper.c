@@ -11,7 +11,7 @@
 #include "plat/sys.h"
 #include "pool/process.h"
 
-enum { EVENTS_MOST = 64, STACK_BYTES = 256 * 1024 };
+enum { EVENTS_MOST = 64 };
 
 static struct {
         struct pl_lock life; /* guards the thread's beginning and end */
@@ -235,7 +235,7 @@ static int begin(void)
         atomic_store(&keeper.poked, 0);
         pl_list_init(&keeper.pools);
         if (r == 0)
-                r = pl_plat_thread_start(&keeper.thread, keep, NULL, STACK_BYTES, "plait-keeper");
+                r = pl_plat_thread_start(&keeper.thread, keep, NULL, 0, "plait-keeper");
         if (r < 0) {
                 if (keeper.event >= 0)
                         close(keeper.event);
