@@ -28,13 +28,22 @@ def json_has_the_figures_of_the_contract():
     check(done.returncode == 0 and done.stderr == "", done.stderr)
     data = json.loads(done.stdout)
     check((data["schema"], data["pages"], data["latency_ms"]) == (1, 160, 50), str(data))
-    check([way["name"] for way in data["io"]] == ["sequential", "threads-5", "threads-160", "tasks"], str(data))
-    for way in data["io"]:
+    check([way["name"] for way in data["io"]] ==
+          ["sequential", "threads-5", "processes-5", "threads-160", "tasks"], str(data))
+    check([way["name"] for way in data["cpu"]] == ["sequential", "threads", "tasks", "processes"], str(data))
+    for way in data["io"] + data["cpu"]:
         check(set(way) == {"name", "wall_s", "cpu_s", "peak_rss_bytes", "speedup"}, str(way))
         check(way["cpu_s"] > 0 and way["peak_rss_bytes"] > 1 << 20, str(way))
     ways = {way["name"]: way for way in data["io"]}
     check(ways["sequential"]["wall_s"] >= 160 * 0.05, "the pages came too early")
-    check(ways["threads-5"]["wall_s"] >= 32 * 0.05 and ways["tasks"]["wall_s"] >= 0.05, "the pages came too early")
+    for way in "threads-5", "processes-5":
+        check(ways[way]["wall_s"] >= 32 * 0.05, "the pages came too early")
+    check(ways["tasks"]["wall_s"] >= 0.05, "the pages came too early")
+    # Processes have memory of their own, which counts.
+    check(ways["processes-5"]["peak_rss_bytes"] > 2 * ways["threads-5"]["peak_rss_bytes"], str(data))
+    # What is computed is the same in all ways, and so is the time it takes a processor.
+    cpu = [way["cpu_s"] for way in data["cpu"]]
+    check(min(cpu) > max(cpu) / 10, str(data))
     if not SLOW:
         check(ways["tasks"]["speedup"] > 20, str(data))
 
@@ -50,11 +59,14 @@ def table_and_sentence_tell_the_same():
             text = file.read()
         check("<title>plait demo: plait trace</title>" in text and 'data-table="requests"' in text, "the page")
         check(os.listdir(folder) == [os.path.basename(page)], "something was left beside the page")
-    for way in ("one after the other", "5 threads", "160 threads", "160 tasks"):
+    for way in ("one after the other", "5 threads", "5 processes", "160 threads", "160 tasks", "threads", "tasks",
+                "processes"):
         check(re.search(rf"^{way}\s+\S+ \S+\s+\S+ \S+\s+\S+x\s+\S+ MB$", done.stdout, re.M), f"{way}: {done.stdout}")
     fast = float(re.search(r"^160 tasks .* (\S+)x", done.stdout, re.M).group(1))
     told = float(re.search(r"were (\d+) times as fast", done.stdout).group(1))
     check(abs(fast - told) <= 1, done.stdout)
+    fast = re.search(r"^processes .* (\S+)x", done.stdout, re.M).group(1)
+    check(f"processes {fast} times as fast" in done.stdout, done.stdout)
 
 
 @case

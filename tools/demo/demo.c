@@ -46,8 +46,8 @@ static const struct argp_option known[] = {
 };
 
 static const char doc[] = "Download 160 pages that take 50 ms each from a small site on this machine: one after the "
-                          "other, with 5 threads, "
-                          "with 160 threads, and with tasks. It takes some ten seconds."
+                          "other, with threads, with processes and with tasks. Then add up squares, which is computing "
+                          "only, in the same ways. It takes some fifteen seconds."
                           "\v"
                           "Examples:\n"
                           "  plait demo\n"
@@ -76,12 +76,14 @@ static int fail(const char *what, int r)
         return EXIT_FAILED;
 }
 
-static int measure(const struct strategy *strategy, unsigned port, struct measure *ret)
+static int measure(const struct experiment *experiment, size_t i, unsigned port, struct measure *ret)
 {
         struct part part;
+        char name[64];
         char line[128];
 
-        int r = part_start(&part, strategy->name, port);
+        snprintf(name, sizeof name, "%s/%s", experiment->name, experiment->ways[i].name);
+        int r = part_start(&part, name, port);
         if (r < 0)
                 return fail("start a process", r);
         r = part_read(&part, line, sizeof line);
@@ -91,14 +93,15 @@ static int measure(const struct strategy *strategy, unsigned port, struct measur
         return code;
 }
 
-static int measure_all(unsigned port, struct measure *measures)
+static int measure_all(const struct experiment *experiment, unsigned port, struct measure *measures)
 {
         bool live = terminal_is_live(STDERR_FILENO);
 
-        for (size_t i = 0; i < STRATEGIES; i++) {
+        for (size_t i = 0; i < experiment->count; i++) {
                 if (live)
-                        fprintf(stderr, "\r\033[K%d pages, %s ...", PAGES, strategies[i].what);
-                int code = measure(&strategies[i], port, &measures[i]);
+                        fprintf(stderr, "\r\033[K%d %s, %s ...", experiment->items, experiment->item,
+                                experiment->ways[i].what);
+                int code = measure(experiment, i, port, &measures[i]);
                 if (live)
                         fputs("\r\033[K", stderr);
                 if (code != EXIT_OK)
@@ -112,7 +115,22 @@ static double speedup(const struct measure *measures, size_t i)
         return measures[i].wall_s > 0 ? measures[0].wall_s / measures[i].wall_s : 0;
 }
 
-static void print_json(const struct measure *measures)
+static void add_json(struct json *json, const struct experiment *experiment, const struct measure *measures)
+{
+        json_open(json, experiment->name, '[');
+        for (size_t i = 0; i < experiment->count; i++) {
+                json_open(json, NULL, '{');
+                json_string(json, "name", experiment->ways[i].name);
+                json_number(json, "wall_s", measures[i].wall_s);
+                json_number(json, "cpu_s", measures[i].cpu_s);
+                json_integer(json, "peak_rss_bytes", measures[i].peak_rss_bytes);
+                json_number(json, "speedup", speedup(measures, i));
+                json_close(json, '}');
+        }
+        json_close(json, ']');
+}
+
+static void print_json(const struct measure *io, const struct measure *cpu)
 {
         struct json json = {0};
 
@@ -120,17 +138,8 @@ static void print_json(const struct measure *measures)
         json_integer(&json, "schema", 1);
         json_integer(&json, "pages", PAGES);
         json_integer(&json, "latency_ms", LATENCY_MS);
-        json_open(&json, "io", '[');
-        for (size_t i = 0; i < STRATEGIES; i++) {
-                json_open(&json, NULL, '{');
-                json_string(&json, "name", strategies[i].name);
-                json_number(&json, "wall_s", measures[i].wall_s);
-                json_number(&json, "cpu_s", measures[i].cpu_s);
-                json_integer(&json, "peak_rss_bytes", measures[i].peak_rss_bytes);
-                json_number(&json, "speedup", speedup(measures, i));
-                json_close(&json, '}');
-        }
-        json_close(&json, ']');
+        add_json(&json, &downloads, io);
+        add_json(&json, &squares, cpu);
         json_close(&json, '}');
         json_newline(&json);
         fwrite(json.text, 1, json.bytes, stdout);
@@ -151,21 +160,31 @@ static const char *compare(double mine, double other, const char *of, char *buff
         return buffer;
 }
 
+static size_t index_of(const struct experiment *experiment, const char *name)
+{
+        size_t i = 0;
+
+        while (i + 1 < experiment->count && strcmp(experiment->ways[i].name, name) != 0)
+                i++;
+        return i;
+}
+
 static void print_sentence(const struct measure *measures)
 {
-        const struct measure *threads = &measures[2];
-        const struct measure *tasks = &measures[3];
+        const size_t with_threads = index_of(&downloads, "threads-160"), with_tasks = index_of(&downloads, "tasks");
+        const struct measure *threads = &measures[with_threads];
+        const struct measure *tasks = &measures[with_tasks];
         char cpu[64];
         char memory[64];
 
         printf("\nTasks waited for all pages at once and were %.0f times as fast as one page after the other;\n"
                "they took %s and %s than 160 threads, which were %.0f times as fast.\n",
-               speedup(measures, 3), compare(tasks->cpu_s, threads->cpu_s, "processor time", cpu, sizeof cpu),
+               speedup(measures, with_tasks), compare(tasks->cpu_s, threads->cpu_s, "processor time", cpu, sizeof cpu),
                compare((double)tasks->peak_rss_bytes, (double)threads->peak_rss_bytes, "memory", memory, sizeof memory),
-               speedup(measures, 2));
+               speedup(measures, with_threads));
 }
 
-static void print_table(const struct measure *measures)
+static void print_table(const struct experiment *experiment, const struct measure *measures)
 {
         struct table table = {.columns = 5, .right = {false, true, true, true, true}};
         char text[32];
@@ -176,17 +195,30 @@ static void print_table(const struct measure *measures)
         table_cell(&table, 2, "CPU time");
         table_cell(&table, 3, "speed-up");
         table_cell(&table, 4, "peak memory");
-        for (size_t i = 0; i < STRATEGIES; i++) {
+        for (size_t i = 0; i < experiment->count; i++) {
                 table_row(&table);
-                table_cell(&table, 0, "%s", strategies[i].what);
+                table_cell(&table, 0, "%s", experiment->ways[i].what);
                 table_cell(&table, 1, "%s", text_seconds(measures[i].wall_s, text, sizeof text));
                 table_cell(&table, 2, "%s", text_seconds(measures[i].cpu_s, text, sizeof text));
                 table_cell(&table, 3, "%.1fx", speedup(measures, i));
                 table_cell(&table, 4, "%s", text_bytes((double)measures[i].peak_rss_bytes, text, sizeof text));
         }
-        printf("%d pages from a site on this machine, %d ms each\n\n", PAGES, LATENCY_MS);
         table_print(&table, stdout, terminal_has_color(STDOUT_FILENO));
-        print_sentence(measures);
+}
+
+static void print_both(const struct measure *io, const struct measure *cpu)
+{
+        printf("%d pages from a site on this machine, %d ms each\n\n", PAGES, LATENCY_MS);
+        print_table(&downloads, io);
+        print_sentence(io);
+        printf("\n%d sums of squares, which is computing only, on %u processors\n\n", squares.items,
+               squares_processors());
+        print_table(&squares, cpu);
+        printf("\nWhat computes is as many times as fast as there are processors, at most: threads were %.1f, tasks "
+               "%.1f and\n"
+               "processes %.1f times as fast as one sum after the other.\n",
+               speedup(cpu, index_of(&squares, "threads")), speedup(cpu, index_of(&squares, "tasks")),
+               speedup(cpu, index_of(&squares, "processes")));
 }
 
 /* The page is an extra: without it the demonstration has still shown what it is about. */
@@ -202,7 +234,8 @@ static void show_page(unsigned port, const char *page, bool json)
 
 static int demonstrate(bool json, const char *page)
 {
-        struct measure measures[STRATEGIES];
+        struct measure io[STRATEGIES_MAX] = {{0}};
+        struct measure cpu[STRATEGIES_MAX] = {{0}};
         struct part site;
         char line[32];
 
@@ -211,12 +244,14 @@ static int demonstrate(bool json, const char *page)
                 return fail("start the site", r);
         r = part_read(&site, line, sizeof line);
         unsigned port = r < 0 ? 0 : (unsigned)strtoul(line, NULL, 10);
-        int code = r < 0 ? fail("start the site", r) : measure_all(port, measures);
+        int code = r < 0 ? fail("start the site", r) : measure_all(&downloads, port, io);
+        if (code == EXIT_OK)
+                code = measure_all(&squares, 0, cpu);
         if (code == EXIT_OK) {
                 if (json)
-                        print_json(measures);
+                        print_json(io, cpu);
                 else
-                        print_table(measures);
+                        print_both(io, cpu);
                 fflush(stdout);
                 if (page)
                         show_page(port, page, json);

@@ -13,7 +13,7 @@
 #include "demo/part.h"
 #include "trace/page.h"
 
-#define STRATEGY "tasks"
+#define STRATEGY "io/tasks"
 
 /* Runs the strategy with PLAIT_TRACE set for it alone. */
 static int record(unsigned port, const char *recording, char *message, size_t size)
