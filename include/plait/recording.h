@@ -146,8 +146,8 @@ struct plait_recording_event {
         uint64_t flow;    /**< whom it is about; 0: nobody */
         uint64_t other;   /**< another flow of the process; 0: none */
         uint64_t object;  /**< an address, or a number. Jobs and requests have different ones in the whole recording */
-        int64_t value;
-        double number;
+        int64_t value;    /**< what the kind says */
+        double number;    /**< of a counter: its value */
         const char *text; /**< as the program gave it, valid until the recording is closed. Equal ones have the same
                              address */
 };

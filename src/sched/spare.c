@@ -210,13 +210,10 @@ static void start_spare(struct pl_run *run)
 
 /* --- the watch --- */
 
-/* Which task it is in is read while that goes on: it may be another one already. */
+/* Which task it is in is known to who reads the recording. */
 static void tell_stuck(const struct pl_worker *worker, int64_t for_ns, bool blocked)
 {
-        const struct plait_task *task = __atomic_load_n(&worker->current, __ATOMIC_RELAXED);
-
-        pl_trace_record(PLAIT_RECORDING_STUCK | (blocked ? 1U << PL_TRACE_SMALL_SHIFT : 0U),
-                        task ? __atomic_load_n(&task->id, __ATOMIC_RELAXED) : 0,
+        pl_trace_record(PLAIT_RECORDING_STUCK | (blocked ? 1U << PL_TRACE_SMALL_SHIFT : 0U), 0,
                         (uint64_t)(for_ns / 1000000) << PL_TRACE_WORKER_BITS | worker->index);
 }
 
@@ -334,10 +331,19 @@ static void pause_until(struct pl_run *run, int64_t until_ns)
         (void)!pl_plat_futex_wait(&watch.wakes, wakes, until_ns);
 }
 
+static __thread bool is_watch;
+
+bool pl_sched_is_watch(void)
+{
+        return is_watch;
+}
+
 static void *watch_thread(void *arg)
 {
         struct pl_run *run = arg;
         unsigned quiet = 0;
+
+        is_watch = true;
 
         while (!atomic_load(&run->stopping)) {
                 quiet = atomic_load(&run->n_parked) < run->n_workers || atomic_load(&run->n_relief) ? 0 : quiet + 1;

@@ -108,6 +108,8 @@ static void say_who(struct pl_trace_who *ret)
 {
         const struct pl_worker *worker = pl_sched_self_get();
 
+        if (!worker && pl_sched_is_watch())
+                ret->kind = PLAIT_RECORDING_LANE_SERVICE;
         if (!worker)
                 return;
         ret->kind = PLAIT_RECORDING_LANE_WORKER;

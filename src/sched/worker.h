@@ -235,6 +235,7 @@ unsigned pl_sched_spares_most(unsigned n_workers);
  * workers had, when no worker looks into another one's any more.
  */
 void pl_sched_watch_start(void);
+bool pl_sched_is_watch(void);
 void pl_sched_watch_stop(void);
 void pl_sched_spares_close(void);
 

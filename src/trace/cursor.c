@@ -317,9 +317,22 @@ static void explain_flow(const struct pl_trace_process *process, struct pl_trace
         }
 }
 
+/* Which flow runs on worker *number* of a process; 0: none. */
+static uint64_t flow_on(const struct plait_recording *recording, uint32_t process, uint64_t number)
+{
+        for (uint32_t i = 0; i < recording->n_tracks; i++) {
+                const struct pl_trace_track *track = &recording->tracks[i];
+
+                if (track->shown.process == process && track->shown.number == number &&
+                    track->shown.kind == (unsigned)PLAIT_RECORDING_LANE_WORKER)
+                        return track->flow;
+        }
+        return 0;
+}
+
 /* Of workers. */
-static void explain_worker(struct pl_trace_track *track, const struct pl_trace_event *raw,
-                           struct plait_recording_event *ret)
+static void explain_worker(const struct plait_recording *recording, struct pl_trace_track *track,
+                           const struct pl_trace_event *raw, struct plait_recording_event *ret)
 {
         unsigned small = pl_trace_small_of(raw);
 
@@ -335,9 +348,9 @@ static void explain_worker(struct pl_trace_track *track, const struct pl_trace_e
                 ret->value = small;
                 break;
         case PLAIT_RECORDING_STUCK:
-                ret->flow = raw->a;
                 ret->cause = (uint16_t)small;
                 ret->object = raw->b & ((1U << PL_TRACE_WORKER_BITS) - 1);
+                ret->flow = flow_on(recording, ret->process, ret->object);
                 ret->value = (int64_t)(raw->b >> PL_TRACE_WORKER_BITS) * 1000000;
                 break;
         case PLAIT_RECORDING_RESCUED:
@@ -405,7 +418,7 @@ static bool explain(struct plait_recording *recording, struct pl_trace_track *tr
         if (kind <= PLAIT_RECORDING_REFUSED || kind == PL_TRACE_WAITS_SINCE)
                 explain_flow(process, track, raw, ret);
         else if (kind <= PLAIT_RECORDING_RESCUED || kind == PLAIT_RECORDING_DROPPED)
-                explain_worker(track, raw, ret);
+                explain_worker(recording, track, raw, ret);
         else
                 explain_rest(raw, ret);
         return true;

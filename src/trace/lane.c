@@ -56,11 +56,8 @@ static PL_NOINLINE struct pl_trace_lane *enter_slowly(void)
                 return NULL;
         }
         lane = pl_trace_lane_get(false);
-        if (!lane) {
-                if (pl_trace_is_on())
-                        atomic_fetch_add_explicit(&pl_trace_homeless, 1, memory_order_relaxed);
+        if (!lane)
                 return NULL;
-        }
         atomic_store_explicit(&lane->busy, 1, memory_order_relaxed);
         atomic_signal_fence(memory_order_seq_cst);
         return lane;

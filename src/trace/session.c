@@ -234,18 +234,22 @@ struct pl_trace_lane *pl_trace_lane_get(bool service)
         struct pl_trace_session *session = &pl_trace_session;
         struct pl_trace_lane *lane = NULL;
 
-        if (atomic_load_explicit(&session->no_room, memory_order_relaxed))
-                return NULL;
-        if (service)
+        if (atomic_load_explicit(&session->stopping, memory_order_relaxed))
+                return NULL; /* it is too late */
+        if (service) {
                 pl_lock_acquire(&session->lock);
-        else if (!lock_if_possible(&session->lock))
+        } else if (atomic_load_explicit(&session->no_room, memory_order_relaxed) || !lock_if_possible(&session->lock)) {
+                atomic_fetch_add_explicit(&pl_trace_homeless, 1, memory_order_relaxed);
                 return NULL;
+        }
         if (session->state == PL_TRACE_ARMED)
                 pl_trace_begin_armed(session);
         if (session->state == PL_TRACE_RECORDING && !atomic_load(&session->stopping))
                 lane = take_lane(session, service);
-        if (!lane && session->state == PL_TRACE_RECORDING && !atomic_load(&session->stopping))
+        if (!lane && session->state == PL_TRACE_RECORDING && !atomic_load(&session->stopping)) {
                 atomic_store(&session->no_room, true);
+                atomic_fetch_add_explicit(&pl_trace_homeless, 1, memory_order_relaxed);
+        }
         pl_lock_release(&session->lock);
         return lane;
 }

@@ -1,102 +1,19 @@
-/* Recordings: what is told of tasks, threads and the program's own events, and what is left of it after a crash. */
+/* Recordings: what is told of tasks, threads and the program's own events; what can be read. */
 #include <errno.h>
 #include <plait/plait.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "harness/test.h"
-
-/* --- helpers --- */
-
-static char path[64];
-
-/* A name for a recording. */
-static const char *new_path(void)
-{
-        snprintf(path, sizeof path, "/tmp/plait-test-trace-XXXXXX");
-        int fd = CHECK_SYS(mkstemp(path));
-        close(fd);
-        return path;
-}
-
-static struct plait_recording *opened(void)
-{
-        struct plait_recording *recording = NULL;
-
-        CHECK_INT(plait_recording_open(&recording, path), ==, 0);
-        return recording;
-}
-
-static struct plait_recording_info info_of(const struct plait_recording *recording)
-{
-        struct plait_recording_info info = {.size = sizeof info};
-
-        CHECK_INT(plait_recording_get_info(recording, &info), ==, 0);
-        return info;
-}
-
-/* The next event of *kind*; with *text* if that is not NULL. False: there is none. */
-static bool find(struct plait_recording *recording, enum plait_recording_kind kind, const char *text,
-                 struct plait_recording_event *ret)
-{
-        while (CHECK_OK(plait_recording_next(recording, ret)))
-                if (ret->kind == kind && (!text || (ret->text && strcmp(ret->text, text) == 0)))
-                        return true;
-        return false;
-}
-
-/* The first such event of the recording. */
-static struct plait_recording_event first(struct plait_recording *recording, enum plait_recording_kind kind,
-                                          const char *text)
-{
-        struct plait_recording_event event;
-
-        plait_recording_rewind(recording);
-        if (!find(recording, kind, text, &event))
-                FAIL("no event '%s' with text '%s'", plait_recording_kind_name(kind), text ? text : "(any)");
-        return event;
-}
-
-static uint64_t count(struct plait_recording *recording, enum plait_recording_kind kind, const char *text)
-{
-        struct plait_recording_event event;
-        uint64_t n = 0;
-
-        plait_recording_rewind(recording);
-        while (find(recording, kind, text, &event))
-                n++;
-        return n;
-}
-
-static const char *cause_of(const struct plait_recording *recording, const struct plait_recording_event *event)
-{
-        return plait_recording_cause(recording, event->process, event->cause);
-}
-
-/* Record *app*, and open what there is. */
-static struct plait_recording *record(int (*app)(void *arg), void *arg)
-{
-        struct plait_trace_status status = {.size = sizeof status};
-
-        CHECK_INT(plait_trace_start(new_path(), NULL), ==, 0);
-        CHECK_INT(plait_run(app, arg, NULL), ==, 0);
-        CHECK_INT(plait_trace_stop(&status), ==, 0);
-        CHECK_UINT(status.dropped, ==, 0);
-        CHECK_UINT(status.events, >, 0);
-        return opened();
-}
-
-static void done(struct plait_recording *recording)
-{
-        plait_recording_close(recording);
-        unlink(path);
-}
+#include "api/recorded.h"
 
 /* --- tasks --- */
 
@@ -514,96 +431,6 @@ TEST(a_recording_under_way_can_be_read)
         struct plait_recording *recording = record(look_at_itself, NULL);
 
         CHECK(!info_of(recording).live);
-        done(recording);
-}
-
-/* --- processes --- */
-
-static int tell_and_die(void *arg)
-{
-        (void)arg;
-        for (int i = 0; i < 100000; i++)
-                PLAIT_INSTANT("before", i);
-        PLAIT_INSTANT("the last words", 1);
-        plait_trace_message("and a text");
-        kill(getpid(), SIGKILL);
-        return 0;
-}
-
-TEST(what_was_told_before_a_kill_can_be_read)
-{
-        new_path();
-        pid_t child = CHECK_SYS(fork());
-        if (child == 0) {
-                (void)!plait_trace_start(path, NULL);
-                (void)!plait_run(tell_and_die, NULL, NULL);
-                _exit(1);
-        }
-        int status;
-        CHECK_SYS(waitpid(child, &status, 0));
-        CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-        struct plait_recording *recording = opened();
-        struct plait_recording_info info = info_of(recording);
-        CHECK(!info.live);
-        CHECK(!plait_recording_get_process(recording, 0)->ended);
-        CHECK_UINT(count(recording, PLAIT_RECORDING_INSTANT, "before") + info.dropped, ==, 100000);
-        struct plait_recording_event last = first(recording, PLAIT_RECORDING_INSTANT, "the last words");
-        CHECK_INT(last.value, ==, 1);
-        CHECK(find(recording, PLAIT_RECORDING_INSTANT, "and a text", &last));
-        CHECK_INT(info.duration_ns - last.time_ns, <, 1000000000);
-        plait_recording_close(recording);
-        /* The next recording in that file removes what is left in shared memory. */
-        CHECK_INT(plait_trace_start(path, NULL), ==, 0);
-        CHECK_INT(plait_trace_stop(NULL), ==, 0);
-        unlink(path);
-}
-
-TEST(a_child_does_not_record_what_its_parent_did)
-{
-        CHECK_INT(plait_trace_start(new_path(), NULL), ==, 0);
-        PLAIT_INSTANT("parent", 1);
-        pid_t child = CHECK_SYS(fork());
-        if (child == 0) {
-                PLAIT_INSTANT("child", 1);
-                _exit(plait_run(tell, NULL, NULL) != 0 || plait_trace_stop(NULL) != -EALREADY);
-        }
-        int status;
-        CHECK_SYS(waitpid(child, &status, 0));
-        CHECK_INT(status, ==, 0);
-        PLAIT_INSTANT("parent", 2);
-        CHECK_INT(plait_trace_stop(NULL), ==, 0);
-        struct plait_recording *recording = opened();
-        CHECK_UINT(count(recording, PLAIT_RECORDING_INSTANT, "parent"), ==, 2);
-        CHECK_UINT(count(recording, PLAIT_RECORDING_INSTANT, "child"), ==, 0);
-        CHECK_UINT(info_of(recording).n_processes, ==, 1);
-        done(recording);
-}
-
-TEST(a_child_can_join_a_recording)
-{
-        struct plait_trace_opts join = {.size = sizeof join, .flags = PLAIT_TRACE_JOIN};
-
-        CHECK_INT(plait_trace_start(new_path(), NULL), ==, 0);
-        PLAIT_FLOW_OUT("to the child", 5);
-        pid_t child = CHECK_SYS(fork());
-        if (child == 0) {
-                if (plait_trace_start(path, NULL) != -EBUSY || plait_trace_start(path, &join) != 0)
-                        _exit(1);
-                PLAIT_FLOW_IN("to the child", 5);
-                _exit(plait_trace_stop(NULL) != 0);
-        }
-        int status;
-        CHECK_SYS(waitpid(child, &status, 0));
-        CHECK_INT(status, ==, 0);
-        CHECK_INT(plait_trace_stop(NULL), ==, 0);
-        struct plait_recording *recording = opened();
-        struct plait_recording_event out = first(recording, PLAIT_RECORDING_FLOW_OUT, "to the child");
-        struct plait_recording_event in = first(recording, PLAIT_RECORDING_FLOW_IN, "to the child");
-        CHECK_UINT(out.object, ==, in.object);
-        CHECK_UINT(out.process, !=, in.process);
-        CHECK_INT(out.time_ns, <=, in.time_ns);
-        CHECK_PTR(out.text, ==, in.text);
-        CHECK_UINT(plait_recording_get_process(recording, in.process)->parent_pid, ==, (unsigned)getpid());
         done(recording);
 }
 

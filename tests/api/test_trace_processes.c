@@ -1,0 +1,216 @@
+/* Recordings of several processes: of those that were killed, of children, and made from outside. */
+#include <errno.h>
+#include <plait/plait.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "api/recorded.h"
+
+static int nothing(void *arg)
+{
+        (void)arg;
+        return 0;
+}
+
+/* --- processes --- */
+
+static int tell_and_die(void *arg)
+{
+        (void)arg;
+        for (int i = 0; i < 100000; i++)
+                PLAIT_INSTANT("before", i);
+        PLAIT_INSTANT("the last words", 1);
+        plait_trace_message("and a text");
+        kill(getpid(), SIGKILL);
+        return 0;
+}
+
+TEST(what_was_told_before_a_kill_can_be_read)
+{
+        new_path();
+        pid_t child = CHECK_SYS(fork());
+        if (child == 0) {
+                (void)!plait_trace_start(path, NULL);
+                (void)!plait_run(tell_and_die, NULL, NULL);
+                _exit(1);
+        }
+        int status;
+        CHECK_SYS(waitpid(child, &status, 0));
+        CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        struct plait_recording *recording = opened();
+        struct plait_recording_info info = info_of(recording);
+        CHECK(!info.live);
+        CHECK(!plait_recording_get_process(recording, 0)->ended);
+        CHECK_UINT(count(recording, PLAIT_RECORDING_INSTANT, "before") + info.dropped, ==, 100000);
+        struct plait_recording_event last = first(recording, PLAIT_RECORDING_INSTANT, "the last words");
+        CHECK_INT(last.value, ==, 1);
+        CHECK(find(recording, PLAIT_RECORDING_INSTANT, "and a text", &last));
+        CHECK_INT(info.duration_ns - last.time_ns, <, 1000000000);
+        plait_recording_close(recording);
+        /* The next recording in that file removes what is left in shared memory. */
+        CHECK_INT(plait_trace_start(path, NULL), ==, 0);
+        CHECK_INT(plait_trace_stop(NULL), ==, 0);
+        unlink(path);
+}
+
+TEST(a_child_does_not_record_what_its_parent_did)
+{
+        if (TEST_WITH_TSAN)
+                SKIP("ThreadSanitizer knows no threads after a fork in a process with threads");
+        CHECK_INT(plait_trace_start(new_path(), NULL), ==, 0);
+        PLAIT_INSTANT("parent", 1);
+        pid_t child = CHECK_SYS(fork());
+        if (child == 0) {
+                PLAIT_INSTANT("child", 1);
+                _exit(plait_run(nothing, NULL, NULL) != 0 || plait_trace_stop(NULL) != -EALREADY);
+        }
+        int status;
+        CHECK_SYS(waitpid(child, &status, 0));
+        CHECK_INT(status, ==, 0);
+        PLAIT_INSTANT("parent", 2);
+        CHECK_INT(plait_trace_stop(NULL), ==, 0);
+        struct plait_recording *recording = opened();
+        CHECK_UINT(count(recording, PLAIT_RECORDING_INSTANT, "parent"), ==, 2);
+        CHECK_UINT(count(recording, PLAIT_RECORDING_INSTANT, "child"), ==, 0);
+        CHECK_UINT(info_of(recording).n_processes, ==, 1);
+        done(recording);
+}
+
+TEST(a_child_can_join_a_recording)
+{
+        struct plait_trace_opts join = {.size = sizeof join, .flags = PLAIT_TRACE_JOIN};
+
+        if (TEST_WITH_TSAN)
+                SKIP("ThreadSanitizer knows no threads after a fork in a process with threads");
+        CHECK_INT(plait_trace_start(new_path(), NULL), ==, 0);
+        PLAIT_FLOW_OUT("to the child", 5);
+        pid_t child = CHECK_SYS(fork());
+        if (child == 0) {
+                if (plait_trace_start(path, NULL) != -EBUSY || plait_trace_start(path, &join) != 0)
+                        _exit(1);
+                PLAIT_FLOW_IN("to the child", 5);
+                _exit(plait_trace_stop(NULL) != 0);
+        }
+        int status;
+        CHECK_SYS(waitpid(child, &status, 0));
+        CHECK_INT(status, ==, 0);
+        CHECK_INT(plait_trace_stop(NULL), ==, 0);
+        struct plait_recording *recording = opened();
+        struct plait_recording_event out = first(recording, PLAIT_RECORDING_FLOW_OUT, "to the child");
+        struct plait_recording_event in = first(recording, PLAIT_RECORDING_FLOW_IN, "to the child");
+        CHECK_UINT(out.object, ==, in.object);
+        CHECK_UINT(out.process, !=, in.process);
+        CHECK_INT(out.time_ns, <=, in.time_ns);
+        CHECK_PTR(out.text, ==, in.text);
+        CHECK_UINT(plait_recording_get_process(recording, in.process)->parent_pid, ==, (unsigned)getpid());
+        done(recording);
+}
+
+/* --- from outside --- */
+
+/* Wait for the end of the pipe at *arg*. */
+static int wait_for_end(void *arg)
+{
+        char byte;
+
+        PLAIT_SPAN("a span from before the recording");
+        return plait_read(*(int *)arg, &byte, 1, PLAIT_NEVER) == 0 ? 0 : -EIO;
+}
+
+static int run_until_end(void *arg)
+{
+        struct plait_scope scope = PLAIT_SCOPE_INIT;
+        struct plait_task_opts opts = {.size = sizeof opts, .name = "sleeper"};
+
+        CHECK_INT(plait_scope_start(&scope, wait_for_end, arg, &opts, NULL), ==, 0);
+        return plait_scope_join(&scope);
+}
+
+static void copy(pid_t pid, void *own, const void *theirs, size_t bytes, bool from_them)
+{
+        struct iovec here = {.iov_base = own, .iov_len = bytes};
+        struct iovec there = {.iov_base = (void *)(uintptr_t)theirs, .iov_len = bytes};
+        ssize_t n = from_them ? process_vm_readv(pid, &here, 1, &there, 1, 0)
+                              : process_vm_writev(pid, &here, 1, &there, 1, 0);
+
+        if (n < 0 && (errno == EPERM || errno == ENOSYS))
+                SKIP("the memory of another process cannot be read or written here");
+        CHECK_INT(n, ==, (ssize_t)bytes);
+}
+
+/* Ask process *pid*, a copy of this one, for *command*; its answer. */
+static int ask(pid_t pid, enum plait_trace_command command)
+{
+        const struct plait_trace_mailbox *theirs = plait_registry.trace;
+        struct plait_trace_mailbox box;
+
+        copy(pid, &box, theirs, sizeof box, true);
+        while (box.wake_fd < 0) { /* its run has not begun */
+                sched_yield();
+                copy(pid, &box, theirs, sizeof box, true);
+        }
+        box.command = command;
+        box.watcher = getpid();
+        snprintf(box.path, sizeof box.path, "%s", path);
+        copy(pid, &box, theirs, sizeof box, false);
+        uint32_t asked = box.answered + 1;
+        copy(pid, &asked, &theirs->asked, sizeof asked, false);
+
+        int pidfd = (int)CHECK_SYS(syscall(SYS_pidfd_open, pid, 0));
+        int wake_fd = (int)syscall(SYS_pidfd_getfd, pidfd, box.wake_fd, 0);
+        uint64_t one = 1;
+        if (wake_fd >= 0) {
+                CHECK_INT(write(wake_fd, &one, sizeof one), ==, sizeof one);
+                close(wake_fd);
+        }
+        close(pidfd);
+        if (wake_fd < 0)
+                SKIP("pidfd_getfd() is refused here");
+        do {
+                sched_yield();
+                copy(pid, &box, theirs, sizeof box, true);
+        } while (box.answered != asked);
+        return box.result;
+}
+
+TEST(a_process_can_be_recorded_from_outside)
+{
+        int ends[2];
+
+        if (TEST_WITH_TSAN || TEST_WITH_ASAN)
+                SKIP("a sanitizer keeps others from the memory of a process");
+        new_path();
+        CHECK_SYS(pipe(ends));
+        pid_t child = CHECK_SYS(fork());
+        if (child == 0) {
+                close(ends[1]);
+                _exit(plait_run(run_until_end, &ends[0], NULL) != 0);
+        }
+        close(ends[0]);
+        CHECK_INT(ask(child, PLAIT_TRACE_STOP), ==, -EALREADY);
+        CHECK_INT(ask(child, PLAIT_TRACE_START), ==, 0);
+        CHECK_INT(ask(child, PLAIT_TRACE_START), ==, -EBUSY);
+        CHECK_INT(ask(child, PLAIT_TRACE_STOP), ==, 0);
+        struct plait_recording *recording = opened();
+        CHECK(plait_recording_get_process(recording, 0)->ended);
+        struct plait_recording_event named = first(recording, PLAIT_RECORDING_NAMED, "sleeper");
+        struct plait_recording_event event = first(recording, PLAIT_RECORDING_EXISTS, "wait_for_end");
+        CHECK_UINT(event.flow, ==, named.flow);
+        do
+                CHECK(find(recording, PLAIT_RECORDING_WAITS, NULL, &event));
+        while (event.flow != named.flow);
+        CHECK(strcmp(cause_of(recording, &event), "read") == 0 || strcmp(cause_of(recording, &event), "poll") == 0);
+        plait_recording_close(recording);
+        close(ends[1]);
+        int status;
+        CHECK_SYS(waitpid(child, &status, 0));
+        CHECK_INT(status, ==, 0);
+        unlink(path);
+}
