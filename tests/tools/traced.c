@@ -108,7 +108,7 @@ static int download(void *arg)
 {
         struct plait_session_opts opts = {.size = sizeof opts, .proxy = ""};
         struct plait_response page = PLAIT_RESPONSE_INIT;
-        struct plait_session *session;
+        struct plait_session *session = NULL;
         struct plait_address address;
         char text[PLAIT_ADDRESS_TEXT], url[PLAIT_ADDRESS_TEXT + 32];
 
