@@ -90,7 +90,7 @@ static int tell_facts(void *arg, void *result)
 
 static struct facts ask_facts(struct plait_executor *executor)
 {
-        struct facts facts;
+        struct facts facts = {0};
         struct plait_job job = {.fn = tell_facts, .result = &facts, .result_bytes = sizeof facts};
 
         CHECK_INT(plait_executor_call(executor, &job, PLAIT_NEVER, NULL), ==, 0);
