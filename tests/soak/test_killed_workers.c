@@ -152,7 +152,7 @@ static void cycle(void)
         plait_executor_free(executor);
 }
 
-TEST(pools_open_work_and_close_ten_thousand_times, .timeout_ms = 600000)
+TEST(pools_open_work_and_close_ten_thousand_times, .timeout_ms = 1800000)
 {
         size_t before_kib = 0;
 
