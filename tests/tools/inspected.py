@@ -58,21 +58,30 @@ def gcore(pid, folder):
     return path
 
 
-def kernel_core(program, folder):
-    """The core file that the kernel writes of the scene abort; where it goes must be a plain file name."""
+def need_plain_core_files():
+    """Where the kernel puts core files must be a plain file name."""
     with open("/proc/sys/kernel/core_pattern", encoding="utf-8") as file:
         pattern = file.read().strip()
     if not re.fullmatch(r"[\w.-]+", pattern):
         raise Skip(f"core files go to '{pattern}'")
 
-    def allow_core():
-        resource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2)
 
+def allow_core():
+    resource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2)
+
+
+def only_file(folder):
+    files = os.listdir(folder)
+    if not files:
+        raise Skip("the kernel wrote no core file")
+    return os.path.join(folder, files[0])
+
+
+def kernel_core(program, folder):
+    """The core file that the kernel writes of the scene abort."""
+    need_plain_core_files()
     process = subprocess.Popen([program, "abort"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, cwd=folder,
                                preexec_fn=allow_core)
     said, _ = process.communicate(timeout=TIMEOUT)
     check(process.returncode == -signal.SIGABRT, f"{process.returncode}: {said}")
-    files = os.listdir(folder)
-    if not files:
-        raise Skip("the kernel wrote no core file")
-    return os.path.join(folder, files[0]), said
+    return only_file(folder), said

@@ -102,6 +102,22 @@ def core_file_of_gcore_shows_the_same():
 
 
 @case
+def what_gcore_leaves_out_is_told():
+    if not shutil.which("gcore"):
+        raise Skip("there is no gcore")
+    with tempfile.TemporaryDirectory() as folder, Inspected(PROGRAM, "states") as program:
+        path = gcore(program.pid, folder)
+        done = ps("--json", path)
+        tasks = [json.loads(line) for line in done.stdout.splitlines()]
+        lost = [task for task in tasks if task["id"] and task["state"] == "waiting" and not task["stack"]]
+        check(done.returncode == 0 and len(tasks) == 12, f"{done.returncode}: {done.stderr}")
+        if not lost:
+            raise Skip("this gcore, or this kernel's way of guarding, loses no stacks")
+        told = re.search(r"lacks the memory of (\d+) stacks", done.stderr)
+        check(told and 0 < int(told.group(1)) <= len(lost) and "guard=mprotect" in done.stderr, f"{len(lost)}: {done.stderr}")
+
+
+@case
 def core_file_of_the_kernel_shows_the_same():
     if SANITIZED:
         raise Skip("a sanitizer's address space is not dumped")

@@ -31,6 +31,7 @@ struct core {
         int64_t written;          /* seconds since the epoch */
         struct segment *segments; /* by address */
         size_t n_segments;
+        const struct segment *last; /* that something was read from */
         struct thread *threads;
         size_t n_threads;
         struct inspect_memory *memory; /* for what was left out because the program's files have it */
@@ -39,29 +40,41 @@ struct core {
 
 /* --- reading --- */
 
-static size_t read_segment(const struct core *core, uint64_t address, void *to, size_t bytes)
+static const struct segment *find_segment(struct core *core, uint64_t address)
 {
         size_t low = 0;
         size_t high = core->n_segments;
 
+        if (core->last && address >= core->last->start && address < core->last->end)
+                return core->last;
         while (low < high) {
                 size_t middle = low + (high - low) / 2;
                 const struct segment *segment = &core->segments[middle];
 
-                if (address < segment->start) {
+                if (address < segment->start)
                         high = middle;
-                } else if (address >= segment->end) {
+                else if (address >= segment->end)
                         low = middle + 1;
-                } else {
-                        size_t there = (size_t)(segment->end - address);
-
-                        if (there > bytes)
-                                there = bytes;
-                        memcpy(to, core->file + segment->offset + (address - segment->start), there);
-                        return there;
-                }
+                else
+                        return core->last = segment;
         }
-        return 0;
+        return NULL;
+}
+
+/*
+ * A mapping of the file would be slower: a million stacks lie far apart, so each would cost a page fault, and page
+ * tables. And it would end in a signal if the file were cut meanwhile.
+ */
+static size_t read_segment(struct core *core, uint64_t address, void *to, size_t bytes)
+{
+        const struct segment *segment = find_segment(core, address);
+
+        if (!segment)
+                return 0;
+        if (bytes > segment->end - address)
+                bytes = (size_t)(segment->end - address);
+        ssize_t n = pread(core->fd, to, bytes, (off_t)(segment->offset + (address - segment->start)));
+        return n > 0 ? (size_t)n : 0;
 }
 
 /* Pages that are as they are in the program's own files are not in a core file. */

@@ -14,23 +14,6 @@ enum {
         WORKERS_MOST = 4096,
 };
 
-uint64_t inspect_get(const void *object, struct plait_registry_field field)
-{
-        const char *at = (const char *)object + field.offset;
-        uint64_t value = 0;
-        uint32_t half;
-
-        if (field.size == sizeof value) {
-                memcpy(&value, at, sizeof value);
-        } else if (field.size == sizeof half) {
-                memcpy(&half, at, sizeof half);
-                value = half;
-        } else if (field.size < sizeof value) {
-                memcpy(&value, at, field.size);
-        }
-        return value;
-}
-
 int64_t inspect_get_signed(const void *object, struct plait_registry_field field)
 {
         uint64_t value = inspect_get(object, field);

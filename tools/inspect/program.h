@@ -8,6 +8,8 @@
 #ifndef INSPECT_PROGRAM_H
 #define INSPECT_PROGRAM_H
 
+#include <string.h>
+
 #include <plait/registry.h>
 
 #include "inspect/intern.h"
@@ -90,7 +92,9 @@ struct inspect_picture {
         size_t scopes_room;
         struct intern stacks; /* each an array of 64-bit addresses, the innermost first */
         size_t changed;       /* tasks that moved on while they were looked at */
-        double seconds;       /* how long it took */
+        size_t lost_stacks;   /* whose memory cannot be read; and scopes, which are on stacks, too */
+        size_t lost_scopes;
+        double seconds; /* how long it took */
 };
 
 struct unwinder;
@@ -107,6 +111,10 @@ void inspect_picture_done(struct inspect_picture *picture);
 /* The run and its workers alone, which is cheap: into a picture that has none yet, or again into one that has. */
 int inspect_take_workers(struct inspect_program *program, struct inspect_picture *picture, struct inspect_error *error);
 
+/* What a core file lacks that is in the picture, and why, in sentences for people; "" if it is whole. */
+const char *inspect_gaps(const struct inspect_program *program, const struct inspect_picture *picture, char *buffer,
+                         size_t size);
+
 /* "mutex" and the like. */
 const char *inspect_cause(const struct inspect_program *program, uint32_t cause);
 
@@ -120,7 +128,22 @@ const char *inspect_state_name(enum inspect_state state);
 struct inspect_scope *inspect_find_scope(const struct inspect_picture *picture, uint64_t address);
 
 /* The value of a member in a copy of its structure; 0 when it has no such member. Signed ones are extended. */
-uint64_t inspect_get(const void *object, struct plait_registry_field field);
+static inline uint64_t inspect_get(const void *object, struct plait_registry_field field)
+{
+        const char *at = (const char *)object + field.offset;
+        uint64_t value = 0;
+        uint32_t half;
+
+        if (field.size == sizeof value) {
+                memcpy(&value, at, sizeof value);
+        } else if (field.size == sizeof half) {
+                memcpy(&half, at, sizeof half);
+                value = half;
+        } else if (field.size < sizeof value) {
+                memcpy(&value, at, field.size);
+        }
+        return value;
+}
 int64_t inspect_get_signed(const void *object, struct plait_registry_field field);
 
 /* --- scopes.c --- */

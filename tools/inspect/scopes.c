@@ -47,6 +47,12 @@ static void read_scope(const struct plait_registry_scope *layout, const char *co
         scope->open = inspect_get(copy, layout->state) != 0;
 }
 
+/* A core file may have zeros in place of a scope that has tasks. */
+static bool is_lost(const struct inspect_program *program, const char *copy)
+{
+        return !program->memory.live && !copy[0] && memcmp(copy, copy + 1, program->layout.scope.bytes - 1) == 0;
+}
+
 /* The scopes [from, to) of the picture. */
 static void read_batch(struct inspect_program *program, struct inspect_picture *picture, size_t from, size_t to,
                        char *copies, struct inspect_piece *pieces)
@@ -59,8 +65,10 @@ static void read_batch(struct inspect_program *program, struct inspect_picture *
                                                           .bytes = layout->bytes};
         inspect_read_all(&program->memory, pieces, to - from);
         for (size_t i = from; i < to; i++)
-                if (pieces[i - from].ok)
+                if (pieces[i - from].ok && !is_lost(program, copies + (i - from) * layout->bytes))
                         read_scope(layout, copies + (i - from) * layout->bytes, &picture->scopes[i]);
+                else
+                        picture->lost_scopes++;
 }
 
 /* Read what is wanted, and the scopes around it, until there is nothing new. */
@@ -85,9 +93,17 @@ static int read_wanted(struct inspect_program *program, struct inspect_picture *
 
 int inspect_take_scopes(struct inspect_program *program, struct inspect_picture *picture)
 {
-        for (size_t i = 0; i < picture->n_tasks; i++)
-                if (want(picture, picture->tasks[i].home) < 0 || want(picture, picture->tasks[i].scope) < 0)
+        uint64_t home = 0, scope = 0; /* mostly the same as those of the task before */
+
+        for (size_t i = 0; i < picture->n_tasks; i++) {
+                const struct inspect_task *task = &picture->tasks[i];
+
+                if ((task->home != home && want(picture, task->home) < 0) ||
+                    (task->scope != scope && want(picture, task->scope) < 0))
                         return -1;
+                home = task->home;
+                scope = task->scope;
+        }
         return read_wanted(program, picture);
 }
 

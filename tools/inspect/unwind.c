@@ -39,6 +39,9 @@ struct unwinder {
         Elf *core;
         struct rule *rules; /* a hash table */
         size_t n_rules, rules_room;
+        uint64_t more_at; /* what else was read of the stack that is being walked */
+        size_t more_count;
+        char more[512];
 };
 
 static char *debug_path; /* NULL: where the distribution has it */
@@ -213,59 +216,174 @@ static const struct rule *rule_for(struct unwinder *unwinder, uint64_t pc)
 
 /* --- walking --- */
 
-static bool read_word(struct unwinder *unwinder, const struct stack_window *window, uint64_t address, uint64_t *ret)
+struct walk {
+        struct unwinder *unwinder;
+        const struct stack_window *window;
+        struct inspect_registers at;
+        uint64_t sp; /* where it began */
+        struct stack_trail *trail;
+        struct stack_word fp;   /* where the frame pointer was read, ... */
+        bool fp_read, fp_noted; /* ... if it was, and whether the trail has that */
+};
+
+/* From *address* on, as much as its page has: whoever needs a word of a stack will need others. */
+static bool read_more(struct walk *walk, uint64_t address)
 {
-        if (address >= window->address && address - window->address + sizeof *ret <= window->count) {
+        struct unwinder *unwinder = walk->unwinder;
+        size_t most = 4096 - (size_t)(address % 4096);
+
+        if (walk->window->whole)
+                return false;
+        unwinder->more_at = address;
+        unwinder->more_count = most < sizeof unwinder->more ? most : sizeof unwinder->more;
+        if (inspect_read(unwinder->memory, address, unwinder->more, unwinder->more_count))
+                return true;
+        unwinder->more_count = sizeof(uint64_t);
+        if (inspect_read(unwinder->memory, address, unwinder->more, unwinder->more_count))
+                return true;
+        unwinder->more_count = 0;
+        return false;
+}
+
+static bool read_word(struct walk *walk, uint64_t address, uint64_t *ret)
+{
+        const struct stack_window *window = walk->window;
+        const struct unwinder *unwinder = walk->unwinder;
+        const uint64_t end = address + sizeof *ret;
+
+        if (end < address)
+                return false;
+        if (end - walk->sp > walk->trail->reach)
+                walk->trail->reach = (size_t)(end - walk->sp);
+        if (address >= window->address && end - window->address <= window->count) {
                 memcpy(ret, window->bytes + (address - window->address), sizeof *ret);
                 return true;
         }
-        return !window->whole && inspect_read(unwinder->memory, address, ret, sizeof *ret);
+        if ((address < unwinder->more_at || end - unwinder->more_at > unwinder->more_count) &&
+            !read_more(walk, address))
+                return false;
+        memcpy(ret, unwinder->more + (address - unwinder->more_at), sizeof *ret);
+        return true;
 }
 
-/* From the frame *at* to its caller; false: that was the outermost, or it cannot be told. */
-static bool step(struct unwinder *unwinder, const struct stack_window *window, const struct rule *rule,
-                 struct inspect_registers *at)
+static void note(struct walk *walk, uint64_t address, bool is_fp, uint64_t value)
 {
+        struct stack_trail *trail = walk->trail;
+
+        if (address < walk->sp || address - walk->sp > UINT32_MAX || trail->count == TRAIL_MOST)
+                trail->complete = false;
+        else
+                trail->words[trail->count++] = (struct stack_word){.at = (uint32_t)(address - walk->sp),
+                                                                   .is_fp = is_fp,
+                                                                   .value = is_fp ? value - walk->sp : value};
+}
+
+/* The frame pointer is about to be used. */
+static void note_fp(struct walk *walk)
+{
+        if (walk->fp_read && !walk->fp_noted)
+                note(walk, walk->sp + walk->fp.at, true, walk->at.fp);
+        if (!walk->fp_read) {
+                walk->trail->fp_counts = true;
+                walk->trail->fp = walk->at.fp - walk->sp;
+        }
+        walk->fp_noted = true;
+}
+
+static bool read_return(struct walk *walk, uint64_t address, uint64_t *ret)
+{
+        if (!read_word(walk, address, ret)) {
+                walk->trail->complete = false;
+                return false;
+        }
+        note(walk, address, false, *ret);
+        return true;
+}
+
+static bool read_fp(struct walk *walk, uint64_t address, struct inspect_registers *caller)
+{
+        if (!read_word(walk, address, &caller->fp) || address < walk->sp || address - walk->sp > UINT32_MAX) {
+                walk->trail->complete = false;
+                return false;
+        }
+        caller->has_fp = true;
+        walk->fp.at = (uint32_t)(address - walk->sp);
+        walk->fp_read = true;
+        walk->fp_noted = false;
+        return true;
+}
+
+/* From the frame that it stands in to its caller; false: that was the outermost, or it cannot be told. */
+static bool step(struct walk *walk, const struct rule *rule)
+{
+        const struct inspect_registers *at = &walk->at;
         struct inspect_registers caller = {.has_fp = at->has_fp, .fp = at->fp};
+        bool by_fp = rule->how == HOW_CHAIN || rule->cfa_from_fp;
         uint64_t cfa = (rule->cfa_from_fp ? at->fp : at->sp) + (uint64_t)(int64_t)rule->cfa_offset;
 
-        if (rule->how == HOW_END || ((rule->how == HOW_CHAIN || rule->cfa_from_fp) && !at->has_fp))
+        if (rule->how == HOW_END || (by_fp && !at->has_fp))
                 return false;
+        if (by_fp)
+                note_fp(walk);
         if (rule->how == HOW_CHAIN) {
                 cfa = at->fp + 16;
-                if (!read_word(unwinder, window, at->fp, &caller.fp) ||
-                    !read_word(unwinder, window, at->fp + 8, &caller.pc))
+                if (!read_return(walk, at->fp + 8, &caller.pc) || !read_fp(walk, at->fp, &caller))
                         return false;
         } else {
-                if (!read_word(unwinder, window, cfa + (uint64_t)(int64_t)rule->return_at, &caller.pc))
+                if (!read_return(walk, cfa + (uint64_t)(int64_t)rule->return_at, &caller.pc))
                         return false;
-                if (rule->fp_at) {
-                        if (!read_word(unwinder, window, cfa + (uint64_t)(int64_t)rule->fp_at, &caller.fp))
-                                return false;
-                        caller.has_fp = true;
-                }
+                if (rule->fp_at && !read_fp(walk, cfa + (uint64_t)(int64_t)rule->fp_at, &caller))
+                        return false;
         }
         caller.sp = cfa;
         if (cfa <= at->sp || caller.pc == 0) /* a stack grows downwards: anything else is damage */
                 return false;
-        *at = caller;
+        walk->at = caller;
         return true;
 }
 
 size_t unwind(struct unwinder *unwinder, const struct inspect_registers *from, const struct stack_window *window,
-              uint64_t *ret, size_t most)
+              uint64_t *ret, size_t most, struct stack_trail *ret_trail)
 {
-        struct inspect_registers at = *from;
+        struct walk walk = {.unwinder = unwinder, .window = window, .at = *from, .sp = from->sp, .trail = ret_trail};
         size_t count = 0;
 
-        while (count < most && at.pc) {
-                const struct rule *rule = rule_for(unwinder, count ? at.pc - 1 : at.pc);
+        ret_trail->pc = from->pc;
+        ret_trail->fp_counts = false;
+        ret_trail->complete = from->has_fp && from->pc;
+        ret_trail->reach = 0;
+        ret_trail->count = 0;
+        unwinder->more_count = 0;
+        while (count < most && walk.at.pc) {
+                const struct rule *rule = rule_for(unwinder, count ? walk.at.pc - 1 : walk.at.pc);
 
-                ret[count++] = at.pc;
-                if (!rule || !step(unwinder, window, rule, &at))
+                ret[count++] = walk.at.pc;
+                if (!rule)
+                        ret_trail->complete = false;
+                if (!rule || !step(&walk, rule))
                         break;
         }
         return count;
+}
+
+bool stack_trail_fits(const struct stack_trail *trail, const struct inspect_registers *at,
+                      const struct stack_window *window)
+{
+        uint64_t before = at->sp - window->address;
+
+        if (!trail->complete || at->pc != trail->pc || !at->has_fp ||
+            (trail->fp_counts && at->fp - at->sp != trail->fp) || at->sp < window->address || before > window->count ||
+            trail->reach > window->count - before)
+                return false;
+        for (size_t i = 0; i < trail->count; i++) {
+                const struct stack_word *word = &trail->words[i];
+                uint64_t value;
+
+                memcpy(&value, window->bytes + before + word->at, sizeof value);
+                if ((word->is_fp ? value - at->sp : value) != word->value)
+                        return false;
+        }
+        return true;
 }
 
 /* --- names --- */

@@ -82,11 +82,8 @@ static void put_wait(struct words *words, const struct inspect_task *task, struc
                 line_put(line, "null");
 }
 
-/* Most tasks are in the same scope as the one before. */
 static void put_scope(struct words *words, const struct inspect_task *task, struct line *line)
 {
-        static struct line last;
-        static uint64_t last_scope;
         const struct inspect_scope *scope;
         char where[128];
 
@@ -94,30 +91,19 @@ static void put_scope(struct words *words, const struct inspect_task *task, stru
                 line_put(line, "null");
                 return;
         }
-        if (task->scope != last_scope) {
-                scope = inspect_find_scope(words->picture, task->scope);
-                last_scope = task->scope;
-                last.used = 0;
-                line_put(&last, "{\"address\": ");
-                put_address(&last, task->scope);
-                if (scope && scope->open && scope->opened_at) {
-                        line_put(&last, ", \"opened_at\": ");
-                        put_string(&last, words_scope(words, scope, where, sizeof where));
-                        line_put(&last, scope->cancelled ? ", \"cancelled\": true" : ", \"cancelled\": false");
-                }
-                line_put(&last, "}");
-                last.text[last.used] = '\0';
+        scope = inspect_find_scope(words->picture, task->scope);
+        line_put(line, "{\"address\": ");
+        put_address(line, task->scope);
+        if (scope && scope->open && scope->opened_at) {
+                line_put(line, ", \"opened_at\": ");
+                put_string(line, words_scope(words, scope, where, sizeof where));
+                line_put(line, scope->cancelled ? ", \"cancelled\": true" : ", \"cancelled\": false");
         }
-        line_put(line, last.text);
+        line_put(line, "}");
 }
 
 void list_json(struct words *words, const struct inspect_task *task, bool with_stack, struct line *line)
 {
-        line_put(line, "{\"schema\": 1, \"id\": ");
-        if (task->id)
-                line_number(line, task->id);
-        else
-                line_put(line, "null");
         if (task->tid) {
                 line_put(line, ", \"tid\": ");
                 line_number(line, task->tid);

@@ -94,3 +94,19 @@ void line_cell_right(struct line *line, const char *text, size_t columns)
         line_put(line, text);
         blanks(line, 2);
 }
+
+void line_number_right(struct line *line, uint64_t number, size_t columns)
+{
+        size_t width = 1;
+
+        for (uint64_t rest = number; rest >= 10; rest /= 10)
+                width++;
+        blanks(line, width < columns ? columns - width : 0);
+        put_digits(line, number, 10);
+        blanks(line, 2);
+}
+
+void line_append(struct line *line, const struct line *more)
+{
+        put_bytes(line, more->text, more->used);
+}

@@ -23,5 +23,8 @@ void line_thousandths(struct line *line, uint64_t number); /* 1500: "1.500" */
 /* As wide as *columns* on a terminal, to the left or right, cut if it is wider; then two blanks. */
 void line_cell(struct line *line, const char *text, size_t columns);
 void line_cell_right(struct line *line, const char *text, size_t columns);
+void line_number_right(struct line *line, uint64_t number, size_t columns);
+
+void line_append(struct line *line, const struct line *more);
 
 #endif

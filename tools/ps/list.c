@@ -34,6 +34,8 @@ struct list {
         size_t id_columns;
         size_t stack_columns;
         struct line line;
+        const struct inspect_task *before; /* the task of the row before; NULL: none */
+        struct line rest;                  /* and what of its row came after the number */
 };
 
 /* --- which, and in which order --- */
@@ -169,39 +171,24 @@ static void put_state(struct line *line, const struct inspect_task *task)
 
 static void put_age(struct line *line, const struct inspect_task *task)
 {
-        struct line digits = {0};
-
         if (task->state != INSPECT_WAITING || !task->aged) {
                 line_cell_right(line, "", SINCE_COLUMNS);
                 return;
         }
         char text[32];
-        if (task->age_ms < 100 * 1000) { /* a million of them do without printf() */
-                line_thousandths(&digits, task->age_ms / 10 * 10);
-                digits.text[digits.used - 1] = 's';
-                digits.text[digits.used] = '\0';
-                line_cell_right(line, digits.text, SINCE_COLUMNS);
-        } else {
-                line_cell_right(line, text_seconds(task->age_ms / 1e3, text, sizeof text), SINCE_COLUMNS);
-        }
+        line_cell_right(line, text_seconds(task->age_ms / 1e3, text, sizeof text), SINCE_COLUMNS);
 }
 
-static void put_scope(struct list *list, const struct inspect_task *task)
+static void put_scope(struct list *list, struct line *line, const struct inspect_task *task)
 {
-        static uint64_t last; /* most tasks are in the same scope as the one before */
-        static char where[128];
-        const struct inspect_scope *scope;
+        char where[128] = "";
+        const struct inspect_scope *scope = inspect_find_scope(&list->picture, task->scope);
 
-        if (task->scope != last || !last) {
-                scope = inspect_find_scope(&list->picture, task->scope);
-                last = task->scope;
-                where[0] = '\0';
-                if (scope && scope->open && scope->opened_at)
-                        words_scope(&list->words, scope, where, sizeof where);
-                else if (task->scope)
-                        snprintf(where, sizeof where, "0x%llx", (unsigned long long)task->scope);
-        }
-        line_cell(&list->line, where, SCOPE_COLUMNS);
+        if (scope && scope->open && scope->opened_at)
+                words_scope(&list->words, scope, where, sizeof where);
+        else if (task->scope)
+                snprintf(where, sizeof where, "0x%llx", (unsigned long long)task->scope);
+        line_cell(line, where, SCOPE_COLUMNS);
 }
 
 static void print_frames(struct list *list, const struct inspect_task *task)
@@ -218,19 +205,24 @@ static void print_frames(struct list *list, const struct inspect_task *task)
         }
 }
 
-static void print_row(struct list *list, const struct inspect_task *task)
+/* Of a million tasks most look like the one before, but for the number. */
+static bool looks_alike(const struct inspect_task *a, const struct inspect_task *b)
 {
-        struct line *line = &list->line;
-        char wait[128], cut[1200], number[24] = "-";
+        return a->name == b->name && a->stack == b->stack && a->age_ms == b->age_ms && a->aged == b->aged &&
+               a->scope == b->scope && a->object == b->object && a->cause == b->cause && a->state == b->state &&
+               a->worker == b->worker && a->fn == b->fn && a->holder == b->holder && a->holder_tid == b->holder_tid &&
+               a->fd == b->fd && a->left_ms == b->left_ms && a->tid == b->tid;
+}
 
-        if (task->id)
-                snprintf(number, sizeof number, "%llu", (unsigned long long)task->id);
-        line_cell_right(line, number, list->id_columns);
+static void put_rest(struct list *list, struct line *line, const struct inspect_task *task)
+{
+        char wait[128], cut[1200];
+
         line_cell(line, words_name(&list->words, task), NAME_COLUMNS);
         put_state(line, task);
         line_cell(line, words_wait(&list->words, task, wait, sizeof wait), WAIT_COLUMNS);
         put_age(line, task);
-        put_scope(list, task);
+        put_scope(list, line, task);
         if (list->options->stacks == STACKS_LINE) {
                 const char *stack = words_stack(&list->words, task);
 
@@ -238,9 +230,44 @@ static void print_row(struct list *list, const struct inspect_task *task)
                                        ? stack
                                        : text_safe(stack, list->stack_columns, cut, sizeof cut));
         }
+}
+
+static void print_row(struct list *list, const struct inspect_task *task)
+{
+        struct line *line = &list->line;
+
+        if (!list->before || !looks_alike(list->before, task)) {
+                list->rest.used = 0;
+                put_rest(list, &list->rest, task);
+                list->before = task;
+        }
+        if (task->id)
+                line_number_right(line, task->id, list->id_columns);
+        else
+                line_cell_right(line, "-", list->id_columns);
+        line_append(line, &list->rest);
         write_line(line);
         if (list->options->stacks == STACKS_WHOLE)
                 print_frames(list, task);
+}
+
+static void print_json(struct list *list, const struct inspect_task *task)
+{
+        struct line *line = &list->line;
+
+        if (!list->before || !looks_alike(list->before, task)) {
+                list->rest.used = 0;
+                list_json(&list->words, task, list->options->stacks != STACKS_NONE, &list->rest);
+                list->before = task;
+        }
+        line_put(line, "{\"schema\": 1, \"id\": ");
+        if (task->id)
+                line_number(line, task->id);
+        else
+                line_put(line, "null");
+        line_append(line, &list->rest);
+        fwrite(line->text, 1, line->used, stdout);
+        line->used = 0;
 }
 
 static void print_summary(const struct list *list)
@@ -271,11 +298,8 @@ static void print_summary(const struct list *list)
 static void print(struct list *list)
 {
         if (list->options->json) {
-                for (size_t i = 0; i < list->n_rows; i++) {
-                        list_json(&list->words, list->rows[i], list->options->stacks != STACKS_NONE, &list->line);
-                        fwrite(list->line.text, 1, list->line.used, stdout);
-                        list->line.used = 0;
-                }
+                for (size_t i = 0; i < list->n_rows; i++)
+                        print_json(list, list->rows[i]);
                 return;
         }
         measure_columns(list);
@@ -315,6 +339,10 @@ int list_tasks(const struct list_options *options)
                 list->options = options;
         int code = list && take(list, &error) == 0 ? EXIT_OK : EXIT_FAILED;
         if (code == EXIT_OK) {
+                char gaps[512];
+
+                if (*inspect_gaps(&list->program, &list->picture, gaps, sizeof gaps))
+                        fprintf(stderr, "plait ps: %s\n", gaps);
                 setvbuf(stdout, NULL, _IOFBF, OUTPUT_BUFFER);
                 print(list);
         } else {

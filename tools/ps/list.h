@@ -38,7 +38,7 @@ struct list_options {
 /* Prints it; returns the exit code. */
 int list_tasks(const struct list_options *options);
 
-/* --- json.c --- */
+/* --- json.c: a task's line, from after its number on --- */
 void list_json(struct words *words, const struct inspect_task *task, bool with_stack, struct line *line);
 
 #endif

@@ -389,6 +389,8 @@ static int show(const struct options *options)
         int code = EXIT_OK;
 
         if (take(&tree, &error) == 0) {
+                if (*inspect_gaps(&tree.program, &tree.picture, error.text, sizeof error.text))
+                        fprintf(stderr, "plait tree: %s\n", error.text);
                 print(&tree);
         } else {
                 fprintf(stderr, "plait tree: %s\n", error.text);
