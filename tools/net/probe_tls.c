@@ -53,6 +53,11 @@ static const char *alert_text(int alert)
         }
 }
 
+static bool is_old(const char *version)
+{
+        return strcmp(version, "TLSv1") == 0 || strcmp(version, "TLSv1.1") == 0 || strcmp(version, "SSLv3") == 0;
+}
+
 /* What the server would have spoken, had it been allowed; "" when nothing is known. */
 static void look_for_version(struct session *session, char *buf, size_t bytes)
 {
@@ -110,8 +115,13 @@ static void post_handshake(struct session *session)
                 post_disagreement(session, &fact);
                 break;
         case NET_TLS_END_FAILED:
-                net_fact_fail(&fact, NET_TLS_PROTOCOL, "the handshake failed: %s", report->problem);
-                post_disagreement(session, &fact);
+                if (is_old(report->version)) { /* then nobody need ask for what else it has: many serve one at a time */
+                        net_fact_fail(&fact, NET_TLS_PROTOCOL, "the server speaks %s, which is no longer safe: %s",
+                                      report->version, report->problem);
+                } else {
+                        net_fact_fail(&fact, NET_TLS_PROTOCOL, "the handshake failed: %s", report->problem);
+                        post_disagreement(session, &fact);
+                }
                 break;
         case NET_TLS_END_SILENT:
                 if (session->waited_ns >= SILENT_MS * 1000000LL)

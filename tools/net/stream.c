@@ -97,6 +97,9 @@ static int explain(struct net_stream *stream, int result, struct net_tls_report 
                         report->alert = reason - SSL_AD_REASON_OFFSET;
                 }
                 snprintf(report->problem, sizeof report->problem, "%s", ERR_reason_error_string(error));
+                /* What this side refuses came in a ServerHello, which chose a version. */
+                if (report->end == NET_TLS_END_FAILED && stream->first_bytes > 0 && stream->first[0] == TLS_HANDSHAKE)
+                        snprintf(report->version, sizeof report->version, "%s", SSL_get_version(stream->ssl));
         }
         ERR_clear_error();
         return -EPROTO;

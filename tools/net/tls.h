@@ -41,7 +41,7 @@ struct net_tls_report {
         enum net_tls_end end;
         int alert;         /* of RFC 8446; -1: none */
         char problem[128]; /* OpenSSL's words; "" */
-        char version[16];  /* "TLSv1.3" */
+        char version[16];  /* "TLSv1.3"; also of a server whose handshake this side refused; "" */
         char cipher[64];
         struct net_tls_error errors[NET_TLS_ERRORS_MAX]; /* all that the verification found, each once per depth */
         size_t error_count;
