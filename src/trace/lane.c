@@ -77,7 +77,8 @@ static inline struct pl_trace_lane *enter(void)
 static inline void leave(struct pl_trace_lane *lane)
 {
         atomic_signal_fence(memory_order_seq_cst);
-        atomic_store_explicit(&lane->busy, 0, memory_order_relaxed);
+        /* Who sees that it is free may put other memory into the ring's place: nothing may be written after this. */
+        atomic_store_explicit(&lane->busy, 0, memory_order_release);
 }
 
 void pl_trace_record(unsigned head, uint64_t a, uint64_t b)
