@@ -166,7 +166,7 @@ PLAIT_API void plait_trace_emit_text(const char *text);
 
 static inline bool plait_trace_wanted(void)
 {
-        return __builtin_expect(__atomic_load_n(&plait_trace_on, __ATOMIC_RELAXED) != 0, 0);
+        return __builtin_expect(__atomic_load_n(&plait_trace_on, __ATOMIC_ACQUIRE) != 0, 0);
 }
 /** @endcond */
 

@@ -35,7 +35,7 @@ PLAIT_API uint32_t plait_trace_on;
 
 static void set_on(bool on)
 {
-        __atomic_store_n(&plait_trace_on, on, __ATOMIC_RELAXED);
+        __atomic_store_n(&plait_trace_on, on, __ATOMIC_RELEASE);
         atomic_store(&pl_trace_on, on);
 }
 

@@ -24,7 +24,7 @@ extern _Atomic uint32_t pl_trace_on;
 
 static PL_ALWAYS_INLINE bool pl_trace_is_on(void)
 {
-        return PL_UNLIKELY(atomic_load_explicit(&pl_trace_on, memory_order_relaxed) != 0);
+        return PL_UNLIKELY(atomic_load_explicit(&pl_trace_on, memory_order_acquire) != 0);
 }
 
 /* *head*: the kind, and small << PL_TRACE_SMALL_SHIFT. */
