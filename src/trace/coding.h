@@ -76,7 +76,7 @@ size_t pl_trace_get_varint(const uint8_t *in, size_t bytes, uint64_t *ret);
 /* A number near 0 as a small one without a sign. */
 static inline uint64_t pl_trace_zigzag(uint64_t value)
 {
-        return value << 1 ^ (uint64_t)((int64_t)value >> 63);
+        return value << 1 ^ (0 - (value >> 63));
 }
 
 static inline uint64_t pl_trace_unzigzag(uint64_t value)
