@@ -71,7 +71,8 @@ static PL_NO_TSAN void flow(void *pass, void *arg);
 /* Make *next* the current task; it can be switched to afterwards. */
 static void prepare(struct pl_worker *worker, struct plait_task *next)
 {
-        pl_tell_runs(next, !next->stack);
+        if (pl_trace_is_on())
+                pl_tell_resumed(next);
         if (PL_UNLIKELY(next->compact)) {
                 pl_compact_enter(worker, next, flow);
         } else if (!next->stack) {

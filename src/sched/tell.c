@@ -15,6 +15,11 @@ void pl_tell_spawned(const struct plait_task *task, int (*fn)(void *arg))
                 pl_trace_record_text(PLAIT_RECORDING_NAMED, task->id, 0, task->name);
 }
 
+void pl_tell_resumed(const struct plait_task *task)
+{
+        pl_tell_runs(task, !task->stack);
+}
+
 /* Who holds what *wait* is for: both kinds of locks have the holder's address in these bits of their first word. */
 static uint64_t holder_of(const void *lock)
 {

@@ -8,7 +8,9 @@
 /* *task*, which will call *fn*, is new; the name that it has comes along. */
 PL_NOINLINE void pl_tell_spawned(const struct plait_task *task, int (*fn)(void *arg));
 
-/* *task* runs here from now on. */
+/* *task* runs here from now on; for the first time, if it has no stack yet. */
+PL_NOINLINE void pl_tell_resumed(const struct plait_task *task);
+
 static PL_ALWAYS_INLINE void pl_tell_runs(const struct plait_task *task, bool begins)
 {
         if (pl_trace_is_on())

@@ -20,7 +20,7 @@
 #include "trace/event.h"
 
 /* Not 0: events are wanted. Read by everybody, written by session.c. */
-extern _Atomic uint32_t pl_trace_on;
+__attribute__((visibility("hidden"))) extern _Atomic uint32_t pl_trace_on;
 
 static PL_ALWAYS_INLINE bool pl_trace_is_on(void)
 {
