@@ -20,7 +20,9 @@ enum {
         RING_MOST = 1 << 30,
         THREAD_PART = 16, /* a thread that is no worker has a ring so much smaller */
         SAMPLE_NS = 10 * 1000 * 1000,
-        LOCK_TRIES = 1000,
+        LOCK_TRIES = 3000,
+        LOCK_YIELDS = 100,
+        LOCK_NAP_US = 100,
 };
 
 _Atomic uint32_t pl_trace_on;
@@ -224,7 +226,10 @@ static bool lock_if_possible(struct pl_lock *lock) PL_TRY_ACQUIRE(true, lock) PL
         for (int i = 0; i < LOCK_TRIES; i++) {
                 if (pl_lock_try(lock))
                         return true;
-                sched_yield();
+                if (i < LOCK_YIELDS)
+                        sched_yield();
+                else
+                        pl_plat_nap_us(LOCK_NAP_US); /* its holder has lost its processor */
         }
         return false;
 }
