@@ -41,9 +41,14 @@ static inline struct plait_recording_info info_of(const struct plait_recording *
 static inline bool find(struct plait_recording *recording, enum plait_recording_kind kind, const char *text,
                         struct plait_recording_event *ret)
 {
-        while (CHECK_OK(plait_recording_next(recording, ret)))
-                if (ret->kind == kind && (!text || (ret->text && strcmp(ret->text, text) == 0)))
+        struct plait_recording_event event = {0};
+
+        while (CHECK_OK(plait_recording_next(recording, &event))) {
+                if (event.kind == kind && (!text || (event.text && strcmp(event.text, text) == 0))) {
+                        *ret = event;
                         return true;
+                }
+        }
         return false;
 }
 
