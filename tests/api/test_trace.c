@@ -102,7 +102,7 @@ TEST(a_task_is_known_by_its_function_its_parent_and_its_result)
 TEST(flows_run_wait_and_are_woken_in_order)
 {
         struct plait_recording *recording = record(lock_twice, NULL);
-        struct plait_recording_event event;
+        struct plait_recording_event event = {0};
         struct {
                 int lane;
                 bool waits;
