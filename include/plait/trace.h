@@ -15,8 +15,9 @@
  * crashed or was killed can be read.
  *
  * PLAIT_TRACE names the file; %p in it stands for the process number. A process that is started while another one
- * records into that file, a child for example, joins the recording. PLAIT_TRACE_RING is plait_trace_opts.ring_bytes in
- * KiB.
+ * records into that file, a child for example, joins the recording. A recording begins with the first thing there is to
+ * record, so of several processes that run one after the other, started by one that uses nothing of plait (a shell),
+ * each begins anew: use %p there. PLAIT_TRACE_RING is plait_trace_opts.ring_bytes in KiB.
  *
  * @code{.c}
  * #include <plait/plait.h>

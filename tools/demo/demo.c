@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <plait/base.h>
+#include <plait/trace.h>
 
 #include "command.h"
 #include "demo/page.h"
@@ -83,6 +84,7 @@ static int measure(const struct experiment *experiment, size_t i, unsigned port,
         char line[128];
 
         snprintf(name, sizeof name, "%s/%s", experiment->name, experiment->ways[i].name);
+        plait_trace_message(name); /* where it is recorded, this process is, so those that it starts join in */
         int r = part_start(&part, name, port);
         if (r < 0)
                 return fail("start a process", r);
