@@ -75,10 +75,12 @@ const char *pl_trace_keep(struct plait_recording *recording, const char *text, s
                 return NULL;
         uint32_t at = hash_of(text, bytes) % recording->texts_room;
         for (; recording->texts[at]; at = (at + 1) % recording->texts_room)
-                if (strncmp(recording->texts[at], text, bytes) == 0 && !recording->texts[at][bytes])
+                if (strlen(recording->texts[at]) == bytes && memcmp(recording->texts[at], text, bytes) == 0)
                         return recording->texts[at];
-        char *copy = strndup(text, bytes);
+        char *copy = malloc(bytes + 1);
         if (copy) {
+                memcpy(copy, text, bytes);
+                copy[bytes] = '\0';
                 recording->texts[at] = copy;
                 recording->n_texts++;
         }
