@@ -19,6 +19,9 @@
  * record, so of several processes that run one after the other, started by one that uses nothing of plait (a shell),
  * each begins anew: use %p there. PLAIT_TRACE_RING is plait_trace_opts.ring_bytes in KiB.
  *
+ * Worker processes of a pool (plait_executor_processes()) join any recording of their program, with the first job that
+ * is submitted while it is under way, and leave it when that ends.
+ *
  * @code{.c}
  * #include <plait/plait.h>
  * #include <plait/recording.h>

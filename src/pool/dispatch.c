@@ -110,6 +110,24 @@ static int introduce(struct pl_process *worker, uint32_t module)
         return 0;
 }
 
+/* Have the worker join the recording that the job is in. -EAGAIN: its ring is full. */
+static int introduce_recording(struct pl_process *worker)
+{
+        uint32_t bytes = pl_ring_round(sizeof(struct pl_follow_message));
+        struct pl_trace_lead lead;
+
+        if (!pl_trace_lead(worker->recording, &lead))
+                return 0;
+        struct pl_follow_message *message = (void *)pl_ring_reserve(&worker->jobs, bytes);
+        if (!message)
+                return -EAGAIN;
+        message->head = (struct pl_ring_message){.bytes = bytes, .kind = PL_SAY_FOLLOW};
+        message->lead = lead;
+        pl_ring_commit(&worker->jobs, bytes);
+        worker->recording = lead.number;
+        return 0;
+}
+
 static void fill_in(struct pl_job_message *message, const struct pl_job *job, uint32_t bytes)
 {
         message->head.bytes = bytes;
@@ -117,6 +135,7 @@ static void fill_in(struct pl_job_message *message, const struct pl_job *job, ui
         message->head.flags = (uint16_t)((job->codes ? PL_JOB_WANTS_CODES : 0) |
                                          (job->stop_at_error ? PL_JOB_STOPS : 0));
         message->cpu = sched_getcpu();
+        message->trace_number = job->number;
         message->count = job->count;
         message->arg_bytes = job->arg_bytes;
         message->result_bytes = job->result_bytes;
@@ -134,6 +153,8 @@ static int send(struct pl_process *worker, struct pl_job *job)
 
         if (r == 0)
                 r = introduce(worker, code.module);
+        if (r == 0 && job->number)
+                r = introduce_recording(worker);
         if (r < 0)
                 return r;
         struct pl_job_message *message = (void *)pl_ring_reserve(&worker->jobs, bytes);

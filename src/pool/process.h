@@ -53,6 +53,7 @@ struct pl_process {
         unsigned n_assigned; /* so far */
         unsigned n_returned;
         uint32_t n_modules; /* it knows of so many */
+        uint32_t recording; /* and of that one last; 0: of none */
         int32_t cpu;        /* where it was when it last reported */
 
         /* The timed job that is being watched. */

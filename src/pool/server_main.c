@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "plait/trace.h"
 #include "plat/panic.h"
 #include "pool/server.h"
 #include "pool/worker.h"
@@ -282,6 +283,7 @@ void pl_server_main(int socket)
         struct pl_server_reply ready = {.news = PL_SERVER_READY, .pid = getpid()};
         pid_t client = getppid();
 
+        (void)plait_trace_stop(NULL); /* what PLAIT_TRACE asks for is not meant for this process; no other thread */
         arrange_fds(socket);
         arrange_signals();
         prctl(PR_SET_NAME, "plait-server");

@@ -24,6 +24,7 @@
 #include "pool/memory.h"
 #include "pool/module.h"
 #include "pool/ring.h"
+#include "trace/lead.h"
 
 enum {
         PL_RING_BYTES = 1 << 18,
@@ -47,6 +48,7 @@ enum {
         PL_SAY_MODULE = 2, /* to it: the next module's number is known from now on; struct pl_module_message */
         PL_SAY_END = 3,    /* to it: end */
         PL_SAY_RESULT = 4, /* from it: struct pl_result_message */
+        PL_SAY_FOLLOW = 5, /* to it: join a recording; struct pl_follow_message */
 };
 
 /* pl_ring_message.flags of jobs */
@@ -62,6 +64,7 @@ struct pl_job_message {
         _Atomic uint32_t state; /* enum pl_slot_state */
         int32_t cpu;            /* where the pool was when it sent this */
         uint64_t number;
+        uint64_t trace_number; /* in a recording; 0: in none */
         struct pl_pool_code fn;
         uint64_t count;
         uint64_t arg_bytes, result_bytes; /* of each item */
@@ -77,6 +80,11 @@ struct pl_job_memory {
 struct pl_module_message {
         struct pl_ring_message head;
         struct pl_pool_module module;
+};
+
+struct pl_follow_message {
+        struct pl_ring_message head;
+        struct pl_trace_lead lead;
 };
 
 struct pl_result_message {

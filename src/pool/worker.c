@@ -22,9 +22,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "plait/trace.h"
 #include "plat/panic.h"
 #include "plat/sys.h"
 #include "pool/executor.h"
+#include "sched/wait.h"
+#include "trace/trace.h"
 
 enum {
         SPIN_US = 50,
@@ -318,6 +321,8 @@ static void make(struct pl_job_message *job, struct place *place, int found)
                 int (*fn)(void *arg, void *result) = (int (*)(void *arg, void *result))(base + job->fn.offset);
                 struct pl_job_here *before = pl_job_here_set(&here);
 
+                if (job->trace_number)
+                        pl_trace(PLAIT_RECORDING_JOB_BEGIN, 0, job->trace_number, 0);
                 result = pl_job_run_items(fn, job->arg_bytes ? place->args : NULL, job->arg_bytes,
                                           job->result_bytes ? place->results : NULL, job->result_bytes, job->count,
                                           place->codes, job->head.flags & PL_JOB_STOPS, &self.share->progress);
@@ -325,6 +330,8 @@ static void make(struct pl_job_message *job, struct place *place, int found)
         }
         if (PL_UNLIKELY(self.forked))
                 _exit(EXIT_SUCCESS); /* a child that the job forked has come back from it */
+        if (found == 0 && job->trace_number)
+                pl_trace(PLAIT_RECORDING_JOB_END, 0, job->trace_number, (uint64_t)(int64_t)result);
         if (__fpending(stdout))
                 fflush(stdout);
         reply->result = result;
@@ -423,6 +430,7 @@ static void sleep_for_jobs(void)
         int64_t until_ns = pl_plat_now_ns() + KEEP_NS;
 
         pl_pool_memory_sweep(false);
+        pl_trace(PLAIT_RECORDING_WAITS, PL_WAIT_QUEUE_GET, (uint64_t)(uintptr_t)ring, 0);
         for (;;) {
                 atomic_store(&ring->asleep, 1);
                 atomic_thread_fence(memory_order_seq_cst);
@@ -434,6 +442,7 @@ static void sleep_for_jobs(void)
                 }
         }
         atomic_store(&ring->asleep, 0);
+        pl_trace(PLAIT_RECORDING_RUNS, 0, PLAIT_RECORDING_THREAD | pl_plat_thread_id(), 0);
 }
 
 static void wait_for_jobs(void)
@@ -467,6 +476,8 @@ static bool serve(void)
                 do_job((struct pl_job_message *)(void *)message);
         else if (kind == PL_SAY_MODULE)
                 learn_module((const struct pl_module_message *)(const void *)message);
+        else if (kind == PL_SAY_FOLLOW)
+                pl_trace_follow(&((const struct pl_follow_message *)(const void *)message)->lead);
         pl_ring_consume(&self.jobs, bytes);
         ring_bell();
         return kind != PL_SAY_END;
@@ -474,6 +485,8 @@ static bool serve(void)
 
 void pl_worker_main(const int fds[PL_SERVER_FDS], uint32_t index)
 {
+        (void)plait_trace_stop(NULL); /* it records what the pool's program does, or nothing */
+        pl_trace_role("pool worker");
         self.index = index;
         self.soon = SOON_MOST / 2;
         self.pool_cpu = -1;
@@ -497,6 +510,7 @@ void pl_worker_main(const int fds[PL_SERVER_FDS], uint32_t index)
                 ;
         if (self.finaliser)
                 self.finaliser(self.arg);
+        (void)plait_trace_stop(NULL);
         fflush(NULL);
         atomic_store(&self.share->phase, PL_PHASE_ENDED);
         _exit(EXIT_SUCCESS);

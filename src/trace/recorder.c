@@ -329,6 +329,8 @@ static bool is_over(const struct pl_trace_session *session, int64_t now_ns)
                 return true;
         if (session->until_ns && now_ns >= session->until_ns)
                 return true;
+        if (*session->leader && access(session->leader, F_OK) < 0 && errno == ENOENT)
+                return true;
         return session->watcher && kill(session->watcher, 0) < 0 && errno == ESRCH;
 }
 

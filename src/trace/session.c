@@ -23,6 +23,8 @@ enum {
         LOCK_TRIES = 3000,
         LOCK_YIELDS = 100,
         LOCK_NAP_US = 100,
+        LEAVE_TRIES = 200,
+        LEAVE_NAP_US = 1000,
 };
 
 _Atomic uint32_t pl_trace_on;
@@ -68,20 +70,44 @@ static int lock_file(int fd, short type)
 }
 
 /*
+ * 1: nobody else records into the file; 0: somebody does, and is joined. *again*: this process' last recording is
+ * there, so those who followed it may need a moment to see that it has ended.
+ */
+static int claim_file(int fd, const struct pl_trace_wish *wish, bool again)
+{
+        int r = -EAGAIN;
+
+        if (wish->leader) {
+                r = lock_file(fd, F_RDLCK);
+                return r == 0 && access(wish->leader, F_OK) < 0 ? -ESRCH : r;
+        }
+        for (int i = 0; i == 0 || (again && i < LEAVE_TRIES); i++) {
+                if (i > 0)
+                        pl_plat_nap_us(LEAVE_NAP_US);
+                r = lock_file(fd, F_WRLCK);
+                if (r != -EAGAIN && r != -EACCES)
+                        return r < 0 ? r : 1;
+                if (wish->join)
+                        return 0;
+        }
+        return -EBUSY;
+}
+
+/*
  * Who records holds a lock for reading: so whoever gets one for writing is alone, and may begin anew. The change from
  * one to the other is a single step.
  */
-static int open_file(struct pl_trace_session *session, const struct pl_trace_wish *wish)
+static int open_file(struct pl_trace_session *session, const struct pl_trace_wish *wish, bool again)
 {
-        int fd = open(session->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0666);
+        int fd = open(session->path, O_RDWR | (wish->leader ? 0 : O_CREAT) | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0666);
         struct stat st;
 
         if (fd < 0)
                 return -errno;
-        int r = fstat(fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? lock_file(fd, F_WRLCK) : -EINVAL;
-        bool alone = r == 0;
-        if (r == -EAGAIN || r == -EACCES)
-                r = wish->join ? 0 : -EBUSY;
+        int r = fstat(fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? claim_file(fd, wish, again) : -EINVAL;
+        bool alone = r == 1;
+        if (alone)
+                r = 0;
         session->first = alone && (st.st_size == 0 || !wish->join || wish->or_replace);
         if (r == 0 && session->first) {
                 pl_trace_image_sweep(session->path);
@@ -339,17 +365,20 @@ static void join_ended(struct pl_trace_session *session)
 int pl_trace_begin(const struct pl_trace_wish *wish)
 {
         struct pl_trace_session *session = &pl_trace_session;
+        char last[PL_TRACE_PATH_BYTES];
 
         join_ended(session);
         if (session->state == PL_TRACE_RECORDING)
                 return -EBUSY;
+        memcpy(last, session->path, sizeof last);
         int r = set_path(session, wish->path);
         if (r < 0)
                 return r;
-        r = open_file(session, wish);
+        r = open_file(session, wish, strcmp(last, session->path) == 0);
         if (r < 0)
                 return r;
         session->number++;
+        snprintf(session->leader, sizeof session->leader, "%s", wish->leader ? wish->leader : "");
         session->ring_events = events_for(wish->ring_bytes ? wish->ring_bytes : (size_t)RING_BYTES);
         session->sample_ns = wish->sample_ns ? wish->sample_ns : SAMPLE_NS;
         session->for_mailbox = wish->for_mailbox;

@@ -32,7 +32,8 @@ struct pl_trace_session {
         bool joining;          /* somebody is waiting for the recorder's end */
         int result;            /* of the recording; written by the recorder */
         _Atomic bool recording;
-        bool first; /* this process made the file */
+        bool first;                             /* this process made the file */
+        char leader[PL_TRACE_IMAGE_PATH_BYTES]; /* "", or it ends when this file is gone; see lead.h */
         int fd;
         struct pl_trace_mapping mapping;
         uint8_t id[PL_TRACE_ID_BYTES];
@@ -65,10 +66,11 @@ extern const char *pl_trace_own_role;
 /* A recording that begins. */
 struct pl_trace_wish {
         const char *path;
-        size_t ring_bytes; /* 0: as is usual */
-        int64_t sample_ns; /* 0: as is usual */
-        bool join;         /* if another process makes one of that name, join it */
-        bool or_replace;   /* ... else make it */
+        size_t ring_bytes;  /* 0: as is usual */
+        int64_t sample_ns;  /* 0: as is usual */
+        bool join;          /* if another process makes one of that name, join it */
+        bool or_replace;    /* ... else make it */
+        const char *leader; /* or NULL: as in the session; then the file must be there */
         bool for_mailbox;
         int64_t until_ns;
         int32_t watcher;
