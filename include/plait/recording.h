@@ -171,7 +171,7 @@ struct plait_recording_process {
 enum plait_recording_lane_kind {
         PLAIT_RECORDING_LANE_WORKER,  /**< a thread that runs tasks */
         PLAIT_RECORDING_LANE_THREAD,  /**< another thread */
-        PLAIT_RECORDING_LANE_SERVICE, /**< one that the recording itself needs */
+        PLAIT_RECORDING_LANE_SERVICE, /**< one of the library's own, that is nobody's flow */
 };
 
 /** A thread that recorded. */

@@ -10,6 +10,7 @@
 
 #include "plat/sys.h"
 #include "pool/process.h"
+#include "trace/trace.h"
 
 enum { EVENTS_MOST = 64 };
 
@@ -183,6 +184,7 @@ static void *keep(void *arg)
         struct epoll_event events[EVENTS_MOST];
 
         (void)arg;
+        pl_trace_service();
         while (!atomic_load(&keeper.quit)) {
                 atomic_store(&keeper.dozing, 1);
                 int64_t until_ns = serve_all();

@@ -190,6 +190,13 @@ void pl_trace_worker(unsigned number)
         atomic_store(&lane->slot->kind, (uint32_t)PLAIT_RECORDING_LANE_WORKER);
 }
 
+static __thread bool is_service;
+
+void pl_trace_service(void)
+{
+        is_service = true;
+}
+
 static void describe_self(struct pl_trace_slot *slot, const struct pl_trace_who *who)
 {
         atomic_store(&slot->kind, who->kind);
@@ -218,7 +225,7 @@ static struct pl_trace_lane *take_lane(struct pl_trace_session *session, bool se
 {
         struct pl_trace_who who = {.kind = PLAIT_RECORDING_LANE_THREAD};
 
-        if (service)
+        if (service || is_service)
                 who.kind = PLAIT_RECORDING_LANE_SERVICE;
         else if (pl_trace_hooks)
                 pl_trace_hooks->who(&who);

@@ -59,6 +59,9 @@ void pl_trace_prepare(void);
 /* The calling thread is worker *number* from now on. What it does as another thread is told as that thread's flow. */
 void pl_trace_worker(unsigned number);
 
+/* The calling thread is the library's own: what it does is nobody's. Before it tells anything. */
+void pl_trace_service(void);
+
 /* This process has been made by other means than fork(): it does not record what its parent did. Its only thread. */
 void pl_trace_forked(void);
 

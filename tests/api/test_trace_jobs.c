@@ -178,6 +178,35 @@ static int hold_up_all(void *arg)
         return plait_scope_join(&scope);
 }
 
+static int call_some(void *executor)
+{
+        for (int i = 1; i <= JOBS; i++)
+                (void)call(executor, i);
+        return 0;
+}
+
+/* Which wakes the task that waits for a job. */
+TEST(the_thread_that_looks_after_processes_is_no_flow)
+{
+        struct plait_executor *executor = open_executor();
+        struct plait_recording *recording = record(call_some, executor);
+        struct plait_recording_event event = {0};
+        bool found = false;
+
+        while (CHECK_OK(plait_recording_next(recording, &event))) {
+                const struct plait_recording_lane *lane = plait_recording_get_lane(recording, event.lane);
+
+                if (strcmp(lane->name, "plait-keeper") != 0)
+                        continue;
+                found = true;
+                CHECK_UINT(lane->kind, ==, PLAIT_RECORDING_LANE_SERVICE);
+                CHECK_UINT(event.kind, !=, PLAIT_RECORDING_RUNS);
+        }
+        CHECK(found);
+        plait_executor_free(executor);
+        done(recording);
+}
+
 TEST(the_thread_that_watches_workers_is_no_flow)
 {
         struct plait_run_opts opts = {.size = sizeof opts, .workers = WORKERS};
