@@ -57,6 +57,7 @@ int main(int argc, char **argv)
                 pthread_join(tellers[i].thread, NULL);
                 ns += tellers[i].ns;
         }
-        printf("{\"ns_per_event\": %.2f}\n", (double)ns / (double)((n + BATCH - 1) / BATCH * BATCH * n_threads));
+        long long told = (n + BATCH - 1) / BATCH * BATCH * n_threads;
+        printf("{\"ns_per_event\": %.2f}\n", (double)ns / (double)told);
         return 0;
 }

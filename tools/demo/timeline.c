@@ -42,7 +42,7 @@ static int record(unsigned port, const char *recording, char *message, size_t si
         return r;
 }
 
-int timeline_make(unsigned port, const char *path, char *message, size_t size)
+int timeline_make(unsigned port, const char *out_path, char *message, size_t size)
 {
         const char *place = getenv("TMPDIR");
         char folder[512], recording[544];
@@ -57,7 +57,7 @@ int timeline_make(unsigned port, const char *path, char *message, size_t size)
         snprintf(recording, sizeof recording, "%s/recording", folder);
         int r = record(port, recording, message, size);
         if (r == 0)
-                r = trace_page_write(recording, path, &options, NULL, message, size);
+                r = trace_page_write(recording, out_path, &options, NULL, message, size);
         unlink(recording);
         rmdir(folder);
         return r;

@@ -10,9 +10,9 @@
 #define TIMELINE_PAGE "plait-demo.html"
 
 /*
- * Downloads the pages of the site at *port* with tasks, records it, and writes the recording's page to *path*. Returns
- * 0 or a negative errno; *message* then says what went wrong.
+ * Downloads the pages of the site at *port* with tasks, records it, and writes the recording's page to *out_path*.
+ * Returns 0 or a negative errno; *message* then says what went wrong.
  */
-int timeline_make(unsigned port, const char *path, char *message, size_t size);
+int timeline_make(unsigned port, const char *out_path, char *message, size_t size);
 
 #endif
