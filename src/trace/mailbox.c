@@ -63,14 +63,19 @@ static void do_as_asked(struct pl_trace_session *session)
         }
 }
 
+/*
+ * Waits for the lock, held for moments by the recorder and others: all workers may sleep after this, and nobody would
+ * come back to the question. What has been taken is not answered twice while the recorder finishes a file.
+ */
 void pl_trace_answer(void)
 {
+        static uint32_t taken; /* under the lock */
         struct pl_trace_session *session = &pl_trace_session;
 
-        if (!pl_lock_try(&session->lock))
-                return; /* later */
-        if (pl_trace_is_asked()) {
-                __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        pl_lock_acquire(&session->lock);
+        uint32_t asked = __atomic_load_n(&pl_trace_mailbox.asked, __ATOMIC_ACQUIRE);
+        if (asked != taken) {
+                taken = asked;
                 do_as_asked(session);
         }
         pl_lock_release(&session->lock);

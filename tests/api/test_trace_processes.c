@@ -166,15 +166,17 @@ static int ask(pid_t pid, enum plait_trace_command command)
         int pidfd = (int)CHECK_SYS(syscall(SYS_pidfd_open, pid, 0));
         int wake_fd = (int)syscall(SYS_pidfd_getfd, pidfd, box.wake_fd, 0);
         uint64_t one = 1;
+        if (wake_fd >= 0) {
+                CHECK_INT(write(wake_fd, &one, sizeof one), ==, sizeof one);
+                close(wake_fd);
+        }
         close(pidfd);
         if (wake_fd < 0)
                 SKIP("pidfd_getfd() is refused here");
-        do { /* as plait trace does it: who looks while another one answers leaves it at that */
-                CHECK_INT(write(wake_fd, &one, sizeof one), ==, sizeof one);
+        do {
                 sched_yield();
                 copy(pid, &box, theirs, sizeof box, true);
         } while (box.answered != asked);
-        close(wake_fd);
         return box.result;
 }
 
