@@ -4,8 +4,8 @@
  */
 #include "plait/as_completed.h"
 
+#include "plat/spin.h"
 #include "sync/calls.h"
-#include "sync/spin.h"
 
 static struct pl_spin *list_lock(struct plait_as_completed *each)
 {
@@ -15,21 +15,21 @@ static struct pl_spin *list_lock(struct plait_as_completed *each)
 static void append(struct plait_as_completed *each, struct plait_call *call)
 {
         call->pl_next = NULL;
-        pl_sync_spin_lock(list_lock(each));
+        pl_spin_lock(list_lock(each));
         if (each->pl_first)
                 each->pl_last->pl_next = call;
         else
                 each->pl_first = call;
         each->pl_last = call;
-        pl_sync_spin_unlock(list_lock(each));
+        pl_spin_unlock(list_lock(each));
 }
 
 static struct plait_call *take_first(struct plait_as_completed *each)
 {
-        pl_sync_spin_lock(list_lock(each));
+        pl_spin_lock(list_lock(each));
         struct plait_call *call = each->pl_first;
         each->pl_first = call->pl_next;
-        pl_sync_spin_unlock(list_lock(each));
+        pl_spin_unlock(list_lock(each));
         return call;
 }
 

@@ -42,12 +42,12 @@ static void end_round(struct plait_barrier *barrier, bool breaks, void *how) PL_
 /* After a wait that nobody ended: 0 when the round has been completed meanwhile, else *error*. */
 static int leave(struct plait_barrier *barrier, struct pl_wait *wait, int error) PL_NO_LOCK_CHECK
 {
-        pl_sync_spin_lock(lock_of(barrier));
+        pl_spin_lock(lock_of(barrier));
         pl_sync_remove(&barrier->pl_waiters, &wait->node);
         const void *how = wait->node.slot;
 
         if (how) {
-                pl_sync_spin_unlock(lock_of(barrier));
+                pl_spin_unlock(lock_of(barrier));
                 return how == &completed ? 0 : error;
         }
         end_round(barrier, true, &broken);
@@ -59,9 +59,9 @@ int plait_barrier_wait(struct plait_barrier *barrier, int64_t deadline_ns) PL_NO
         if (!barrier->pl_parties)
                 return -EINVAL;
 
-        pl_sync_spin_lock(lock_of(barrier));
+        pl_spin_lock(lock_of(barrier));
         if (barrier->pl_broken) {
-                pl_sync_spin_unlock(lock_of(barrier));
+                pl_spin_unlock(lock_of(barrier));
                 return -EPIPE;
         }
         const uint32_t missing = barrier->pl_parties - barrier->pl_arrived - 1;
@@ -71,12 +71,12 @@ int plait_barrier_wait(struct plait_barrier *barrier, int64_t deadline_ns) PL_NO
                 return 0;
         }
         if (deadline_ns <= 0) {
-                pl_sync_spin_unlock(lock_of(barrier));
+                pl_spin_unlock(lock_of(barrier));
                 return pl_sync_refuse();
         }
         __atomic_store_n(&barrier->pl_arrived, barrier->pl_arrived + 1, __ATOMIC_RELAXED);
         struct pl_wait *wait = pl_sync_enqueue(&barrier->pl_waiters, PL_WAIT_BARRIER, barrier, NULL);
-        pl_sync_spin_unlock(lock_of(barrier));
+        pl_spin_unlock(lock_of(barrier));
 
         int r = pl_sched_wait_finish(wait, deadline_ns, 0);
 
@@ -89,13 +89,13 @@ int plait_barrier_wait(struct plait_barrier *barrier, int64_t deadline_ns) PL_NO
 
 void plait_barrier_break(struct plait_barrier *barrier) PL_NO_LOCK_CHECK
 {
-        pl_sync_spin_lock(lock_of(barrier));
+        pl_spin_lock(lock_of(barrier));
         end_round(barrier, true, &broken);
 }
 
 void plait_barrier_reset(struct plait_barrier *barrier) PL_NO_LOCK_CHECK
 {
-        pl_sync_spin_lock(lock_of(barrier));
+        pl_spin_lock(lock_of(barrier));
         end_round(barrier, false, &broken);
 }
 

@@ -7,8 +7,8 @@
 #include "plait/retry.h"
 #include "plait/scope.h"
 #include "plait/within.h"
+#include "plat/spin.h"
 #include "plat/sys.h"
-#include "sync/spin.h"
 
 enum { FAILURES = 5 };
 
@@ -52,12 +52,12 @@ int plait_breaker_call(struct plait_breaker *breaker, int (*fn)(void *arg), void
         if (r < 0)
                 return r;
 
-        pl_sync_spin_lock(lock_of(breaker));
+        pl_spin_lock(lock_of(breaker));
         bool open = is_open(breaker);
         bool probe = !open && has_tripped(breaker);
         if (probe)
                 breaker->pl_probing = 1;
-        pl_sync_spin_unlock(lock_of(breaker));
+        pl_spin_unlock(lock_of(breaker));
 
         r = open ? -EAGAIN : fn(arg);
         (void)plait_scope_join(&scope);
@@ -65,19 +65,19 @@ int plait_breaker_call(struct plait_breaker *breaker, int (*fn)(void *arg), void
                 return r;
         bool counts = r >= 0 || !plait_cancelled();
 
-        pl_sync_spin_lock(lock_of(breaker));
+        pl_spin_lock(lock_of(breaker));
         if (counts)
                 count(breaker, plait_is_transient(r));
         if (probe)
                 breaker->pl_probing = 0;
-        pl_sync_spin_unlock(lock_of(breaker));
+        pl_spin_unlock(lock_of(breaker));
         return r;
 }
 
 bool plait_breaker_is_open(struct plait_breaker *breaker)
 {
-        pl_sync_spin_lock(lock_of(breaker));
+        pl_spin_lock(lock_of(breaker));
         bool open = is_open(breaker);
-        pl_sync_spin_unlock(lock_of(breaker));
+        pl_spin_unlock(lock_of(breaker));
         return open;
 }

@@ -91,11 +91,11 @@ void plait_broadcast_free(struct plait_broadcast *broadcast)
 {
         if (!broadcast)
                 return;
-        pl_sync_spin_lock(&broadcast->lock);
+        pl_spin_lock(&broadcast->lock);
         if (broadcast->subscribers || broadcast->senders)
                 pl_panic("broadcast %p was freed while %s: close it and join them first", (void *)broadcast,
                          broadcast->subscribers ? "it has subscribers" : "somebody waits to send");
-        pl_sync_spin_unlock(&broadcast->lock);
+        pl_spin_unlock(&broadcast->lock);
         free(broadcast->behind);
         free(broadcast->ring);
         free(broadcast);
@@ -138,7 +138,7 @@ static void move_on(struct plait_broadcast *broadcast) PL_NO_LOCK_CHECK
                 pl_sync_claimed_add(&moved, sender);
         }
         if (!moved.first) {
-                pl_sync_spin_unlock(&broadcast->lock);
+                pl_spin_unlock(&broadcast->lock);
                 return;
         }
         pl_sync_take_all(&broadcast->receivers, &all);
@@ -153,20 +153,20 @@ static int wait_to_send(struct plait_broadcast *broadcast, const void *item, int
                         bool try) PL_NO_LOCK_CHECK
 {
         if (try || deadline_ns <= 0) {
-                pl_sync_spin_unlock(&broadcast->lock);
+                pl_spin_unlock(&broadcast->lock);
                 return try ? -EAGAIN : pl_sync_refuse();
         }
         struct pl_wait *wait = pl_sync_enqueue(&broadcast->senders, PL_WAIT_BROADCAST_SEND, broadcast,
                                                (void *)(uintptr_t)item);
-        pl_sync_spin_unlock(&broadcast->lock);
+        pl_spin_unlock(&broadcast->lock);
 
         int r = pl_sched_wait_finish(wait, deadline_ns, 0);
 
         if (r == 0)
                 return wait->node.slot ? 0 : -EPIPE;
-        pl_sync_spin_lock(&broadcast->lock);
+        pl_spin_lock(&broadcast->lock);
         pl_sync_remove(&broadcast->senders, &wait->node);
-        pl_sync_spin_unlock(&broadcast->lock);
+        pl_spin_unlock(&broadcast->lock);
         return r;
 }
 
@@ -175,9 +175,9 @@ static int send_item(struct plait_broadcast *broadcast, const void *item, int64_
 {
         struct pl_list all;
 
-        pl_sync_spin_lock(&broadcast->lock);
+        pl_spin_lock(&broadcast->lock);
         if (broadcast->closed) {
-                pl_sync_spin_unlock(&broadcast->lock);
+                pl_spin_unlock(&broadcast->lock);
                 return -EPIPE;
         }
         if (!has_room(broadcast))
@@ -202,7 +202,7 @@ void plait_broadcast_close(struct plait_broadcast *broadcast) PL_NO_LOCK_CHECK
 {
         struct pl_list all, senders;
 
-        pl_sync_spin_lock(&broadcast->lock);
+        pl_spin_lock(&broadcast->lock);
         broadcast->closed = true;
         pl_sync_take_all(&broadcast->receivers, &all);
         pl_sync_take_all(&broadcast->senders, &senders);
@@ -214,17 +214,17 @@ void plait_broadcast_close(struct plait_broadcast *broadcast) PL_NO_LOCK_CHECK
 
 void plait_broadcast_subscribe(struct plait_broadcast *broadcast, struct plait_subscriber *ret_subscriber)
 {
-        pl_sync_spin_lock(&broadcast->lock);
+        pl_spin_lock(&broadcast->lock);
         *ret_subscriber = (struct plait_subscriber){.pl_broadcast = broadcast, .pl_next = broadcast->next};
         broadcast->subscribers++;
-        pl_sync_spin_unlock(&broadcast->lock);
+        pl_spin_unlock(&broadcast->lock);
 }
 
 void plait_broadcast_unsubscribe(struct plait_subscriber *subscriber) PL_NO_LOCK_CHECK
 {
         struct plait_broadcast *broadcast = subscriber->pl_broadcast;
 
-        pl_sync_spin_lock(&broadcast->lock);
+        pl_spin_lock(&broadcast->lock);
         if (subscriber->pl_waiting)
                 pl_panic("subscriber %p of broadcast %p was unsubscribed while somebody waits to receive through it: "
                          "join him first",
@@ -245,7 +245,7 @@ static int take(struct plait_broadcast *broadcast, struct plait_subscriber *subs
                 subscriber->pl_next += waiting - broadcast->capacity;
                 __atomic_store_n(&subscriber->pl_missed, subscriber->pl_missed + waiting - broadcast->capacity,
                                  __ATOMIC_RELAXED);
-                pl_sync_spin_unlock(&broadcast->lock);
+                pl_spin_unlock(&broadcast->lock);
                 return -EOVERFLOW;
         }
         memcpy(ret_item, place_of(broadcast, subscriber->pl_next), broadcast->item_bytes);
@@ -262,11 +262,11 @@ static int wait_to_receive(struct plait_broadcast *broadcast, struct plait_subsc
 {
         subscriber->pl_waiting++;
         struct pl_wait *wait = pl_sync_enqueue(&broadcast->receivers, PL_WAIT_BROADCAST_RECEIVE, broadcast, NULL);
-        pl_sync_spin_unlock(&broadcast->lock);
+        pl_spin_unlock(&broadcast->lock);
 
         int r = pl_sched_wait_finish(wait, deadline_ns, 0);
 
-        pl_sync_spin_lock(&broadcast->lock);
+        pl_spin_lock(&broadcast->lock);
         subscriber->pl_waiting--;
         if (r < 0)
                 pl_sync_remove(&broadcast->receivers, &wait->node);
@@ -279,7 +279,7 @@ static int receive_item(struct plait_subscriber *subscriber, void *ret_item, int
         struct plait_broadcast *broadcast = subscriber->pl_broadcast;
         int r = 0;
 
-        pl_sync_spin_lock(&broadcast->lock);
+        pl_spin_lock(&broadcast->lock);
         for (;;) {
                 if (subscriber->pl_next != broadcast->next)
                         return take(broadcast, subscriber, ret_item);
@@ -291,7 +291,7 @@ static int receive_item(struct plait_subscriber *subscriber, void *ret_item, int
                         break;
                 r = wait_to_receive(broadcast, subscriber, deadline_ns);
         }
-        pl_sync_spin_unlock(&broadcast->lock);
+        pl_spin_unlock(&broadcast->lock);
         return r < 0 ? r : pl_sync_refuse();
 }
 
@@ -312,8 +312,8 @@ uint64_t plait_broadcast_missed(const struct plait_subscriber *subscriber)
 
 size_t plait_broadcast_subscribers(struct plait_broadcast *broadcast)
 {
-        pl_sync_spin_lock(&broadcast->lock);
+        pl_spin_lock(&broadcast->lock);
         const size_t subscribers = broadcast->subscribers;
-        pl_sync_spin_unlock(&broadcast->lock);
+        pl_spin_unlock(&broadcast->lock);
         return subscribers;
 }

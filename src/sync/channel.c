@@ -125,11 +125,11 @@ void plait_channel_free(struct plait_channel *channel)
 {
         if (!channel)
                 return;
-        pl_sync_spin_lock(&channel->lock);
+        pl_spin_lock(&channel->lock);
         if (channel->receivers || channel->senders)
                 pl_panic("channel %p was freed while somebody waits to %s: close it and join them first",
                          (void *)channel, channel->receivers ? "receive" : "send");
-        pl_sync_spin_unlock(&channel->lock);
+        pl_spin_unlock(&channel->lock);
         if (channel->unbounded)
                 free(channel->start);
         free(channel);
@@ -159,14 +159,14 @@ static PL_COLD int grow(struct plait_channel *channel) PL_NO_LOCK_CHECK
         const size_t capacity = full ? 2 * full : FIRST_ROOM;
         size_t bytes;
 
-        pl_sync_spin_unlock(&channel->lock);
+        pl_spin_unlock(&channel->lock);
         char *ring = __builtin_mul_overflow(capacity, channel->item_bytes, &bytes) ? NULL : malloc(bytes);
         if (!ring)
                 return -ENOMEM;
-        pl_sync_spin_lock(&channel->lock);
+        pl_spin_lock(&channel->lock);
         if (channel->count == channel->capacity && channel->capacity < capacity)
                 ring = replace_ring(channel, ring, capacity);
-        pl_sync_spin_unlock(&channel->lock);
+        pl_spin_unlock(&channel->lock);
         free(ring);
         return 0;
 }
@@ -188,19 +188,19 @@ static PL_NOINLINE int wait_in(struct plait_channel *channel, void **queue, enum
                                int64_t deadline_ns, bool try) PL_NO_LOCK_CHECK
 {
         if (try || deadline_ns <= 0) {
-                pl_sync_spin_unlock(&channel->lock);
+                pl_spin_unlock(&channel->lock);
                 return try ? -EAGAIN : pl_sync_refuse();
         }
         struct pl_wait *wait = pl_sync_enqueue(queue, cause, channel, slot);
-        pl_sync_spin_unlock(&channel->lock);
+        pl_spin_unlock(&channel->lock);
 
         int r = pl_sched_wait_finish(wait, deadline_ns, 0);
 
         if (PL_LIKELY(r == 0))
                 return wait->node.slot ? 0 : -EPIPE;
-        pl_sync_spin_lock(&channel->lock);
+        pl_spin_lock(&channel->lock);
         pl_sync_remove(queue, &wait->node);
-        pl_sync_spin_unlock(&channel->lock);
+        pl_spin_unlock(&channel->lock);
         return r;
 }
 
@@ -210,22 +210,22 @@ static PL_ALWAYS_INLINE int do_send(struct plait_channel *channel, const void *i
         const size_t bytes = channel->item_bytes;
 
 again:
-        pl_sync_spin_lock(&channel->lock);
+        pl_spin_lock(&channel->lock);
         if (PL_UNLIKELY(channel->closed)) {
-                pl_sync_spin_unlock(&channel->lock);
+                pl_spin_unlock(&channel->lock);
                 return -EPIPE;
         }
         struct pl_wait_node *receiver = pl_sync_claim(&channel->receivers);
 
         if (receiver) {
-                pl_sync_spin_unlock(&channel->lock);
+                pl_spin_unlock(&channel->lock);
                 copy_item(receiver->slot, item, bytes);
                 pl_sched_wake_ready(receiver->wait);
                 return 0;
         }
         if (PL_LIKELY(channel->count < channel->capacity)) {
                 put_item(channel, item, bytes);
-                pl_sync_spin_unlock(&channel->lock);
+                pl_spin_unlock(&channel->lock);
                 return 0;
         }
         if (PL_UNLIKELY(channel->unbounded)) {
@@ -253,7 +253,7 @@ static PL_ALWAYS_INLINE int do_receive(struct plait_channel *channel, void *ret_
 {
         const size_t bytes = channel->item_bytes;
 
-        pl_sync_spin_lock(&channel->lock);
+        pl_spin_lock(&channel->lock);
         struct pl_wait_node *sender = pl_sync_claim(&channel->senders);
 
         if (PL_LIKELY(channel->count)) {
@@ -261,7 +261,7 @@ static PL_ALWAYS_INLINE int do_receive(struct plait_channel *channel, void *ret_
                 if (PL_UNLIKELY(sender != NULL))
                         put_item(channel, sender->slot, bytes);
                 char *unneeded = PL_UNLIKELY(channel->unbounded && !channel->count) ? unneeded_ring(channel) : NULL;
-                pl_sync_spin_unlock(&channel->lock);
+                pl_spin_unlock(&channel->lock);
                 if (PL_UNLIKELY(sender != NULL))
                         pl_sched_wake_ready(sender->wait);
                 if (PL_UNLIKELY(unneeded != NULL))
@@ -269,13 +269,13 @@ static PL_ALWAYS_INLINE int do_receive(struct plait_channel *channel, void *ret_
                 return 0;
         }
         if (sender) { /* no room for any item: they meet */
-                pl_sync_spin_unlock(&channel->lock);
+                pl_spin_unlock(&channel->lock);
                 copy_item(ret_item, sender->slot, bytes);
                 pl_sched_wake_ready(sender->wait);
                 return 0;
         }
         if (channel->closed) {
-                pl_sync_spin_unlock(&channel->lock);
+                pl_spin_unlock(&channel->lock);
                 return -EPIPE;
         }
         return wait_in(channel, &channel->receivers, PL_WAIT_CHANNEL_RECEIVE, ret_item, deadline_ns, try);
@@ -295,7 +295,7 @@ void plait_channel_close(struct plait_channel *channel)
 {
         struct pl_list all, senders;
 
-        pl_sync_spin_lock(&channel->lock);
+        pl_spin_lock(&channel->lock);
         channel->closed = true;
         pl_sync_take_all(&channel->receivers, &all);
         pl_sync_take_all(&channel->senders, &senders);
@@ -305,9 +305,9 @@ void plait_channel_close(struct plait_channel *channel)
 
 size_t plait_channel_count(struct plait_channel *channel)
 {
-        pl_sync_spin_lock(&channel->lock);
+        pl_spin_lock(&channel->lock);
         const size_t count = channel->count;
-        pl_sync_spin_unlock(&channel->lock);
+        pl_spin_unlock(&channel->lock);
         return count;
 }
 

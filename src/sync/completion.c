@@ -72,7 +72,7 @@ static void on_set(struct plait_future_callback *callback, void *arg) PL_NO_LOCK
         struct plait_completion *completion = entry->completion;
 
         (void)callback;
-        pl_sync_spin_lock(&completion->lock);
+        pl_spin_lock(&completion->lock);
         bool wanted = pl_list_linked(&entry->link);
         struct pl_wait_node *node = NULL;
         if (wanted) {
@@ -80,7 +80,7 @@ static void on_set(struct plait_future_callback *callback, void *arg) PL_NO_LOCK
                 pl_list_push_back(&completion->ready, &entry->link);
                 node = pl_sync_claim(&completion->waiters);
         }
-        pl_sync_spin_unlock(&completion->lock);
+        pl_spin_unlock(&completion->lock);
         if (node)
                 pl_sched_wake_ready(node->wait);
         if (!wanted) /* it is being freed, and has left this one to its callback */
@@ -98,10 +98,10 @@ int plait_completion_add(struct plait_completion *completion, struct plait_futur
         entry->future = plait_future_ref(future);
         entry->number = number;
         atomic_fetch_add_explicit(&completion->refs, 1, memory_order_relaxed);
-        pl_sync_spin_lock(&completion->lock);
+        pl_spin_lock(&completion->lock);
         pl_list_push_back(&completion->pending, &entry->link);
         completion->n++;
-        pl_sync_spin_unlock(&completion->lock);
+        pl_spin_unlock(&completion->lock);
         (void)!plait_future_on_set(entry->future, &entry->callback, on_set, entry);
         return 0;
 }
@@ -123,17 +123,17 @@ static struct entry *take(struct plait_completion *completion, struct pl_list *a
 static int wait_for_one(struct plait_completion *completion, int64_t deadline_ns) PL_NO_LOCK_CHECK
 {
         if (deadline_ns <= 0) {
-                pl_sync_spin_unlock(&completion->lock);
+                pl_spin_unlock(&completion->lock);
                 return pl_sync_refuse();
         }
         struct pl_wait *wait = pl_sync_enqueue(&completion->waiters, PL_WAIT_FUTURE, completion, NULL);
-        pl_sync_spin_unlock(&completion->lock);
+        pl_spin_unlock(&completion->lock);
         int r = pl_sched_wait_finish(wait, deadline_ns, 0);
-        pl_sync_spin_lock(&completion->lock);
+        pl_spin_lock(&completion->lock);
         if (r < 0)
                 pl_sync_remove(&completion->waiters, &wait->node);
         bool there = !pl_list_empty(&completion->ready);
-        pl_sync_spin_unlock(&completion->lock);
+        pl_spin_unlock(&completion->lock);
         return there ? 0 : r;
 }
 
@@ -143,7 +143,7 @@ int plait_completion_next(struct plait_completion *completion, int64_t deadline_
         for (;;) {
                 struct pl_list all;
 
-                pl_sync_spin_lock(&completion->lock);
+                pl_spin_lock(&completion->lock);
                 struct entry *entry = take(completion, &all);
                 bool none = completion->n == 0;
                 if (!entry && !none) {
@@ -173,12 +173,12 @@ int plait_completion_next(struct plait_completion *completion, int64_t deadline_
  */
 static struct entry *withdraw(struct plait_completion *completion, bool *ret_removed) PL_NO_LOCK_CHECK
 {
-        pl_sync_spin_lock(&completion->lock);
+        pl_spin_lock(&completion->lock);
         struct pl_list *link = pl_list_pop_front(&completion->pending);
         struct entry *entry = link ? entry_of(link) : NULL;
         if (entry)
                 *ret_removed = plait_future_remove(entry->future, &entry->callback);
-        pl_sync_spin_unlock(&completion->lock);
+        pl_spin_unlock(&completion->lock);
         return entry;
 }
 

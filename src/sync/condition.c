@@ -29,19 +29,19 @@ static inline void update_state(struct plait_condition *condition)
 
 int plait_condition_wait(struct plait_condition *condition, struct plait_mutex *mutex, int64_t deadline_ns)
 {
-        pl_sync_spin_lock(queue_lock(condition));
+        pl_spin_lock(queue_lock(condition));
         struct pl_wait *wait = pl_sync_enqueue(&condition->pl_waiters, PL_WAIT_CONDITION, condition, NULL);
         update_state(condition);
-        pl_sync_spin_unlock(queue_lock(condition));
+        pl_spin_unlock(queue_lock(condition));
 
         plait_mutex_unlock(mutex);
         int r = pl_sched_wait_finish(wait, deadline_ns, 0);
 
         if (r < 0) {
-                pl_sync_spin_lock(queue_lock(condition));
+                pl_spin_lock(queue_lock(condition));
                 pl_sync_remove(&condition->pl_waiters, &wait->node);
                 update_state(condition);
-                pl_sync_spin_unlock(queue_lock(condition));
+                pl_spin_unlock(queue_lock(condition));
         }
         pl_sync_mutex_relock(mutex);
         return r;
@@ -51,10 +51,10 @@ void plait_condition_signal(struct plait_condition *condition)
 {
         if (!has_waiters(condition))
                 return;
-        pl_sync_spin_lock(queue_lock(condition));
+        pl_spin_lock(queue_lock(condition));
         struct pl_wait_node *node = pl_sync_claim(&condition->pl_waiters);
         update_state(condition);
-        pl_sync_spin_unlock(queue_lock(condition));
+        pl_spin_unlock(queue_lock(condition));
         if (node)
                 pl_sched_wake_ready(node->wait);
 }
@@ -65,7 +65,7 @@ void plait_condition_broadcast(struct plait_condition *condition)
 
         if (!has_waiters(condition))
                 return;
-        pl_sync_spin_lock(queue_lock(condition));
+        pl_spin_lock(queue_lock(condition));
         pl_sync_take_all(&condition->pl_waiters, &all);
         update_state(condition);
         pl_sync_wake_all(queue_lock(condition), &all);

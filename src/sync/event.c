@@ -45,9 +45,9 @@ static bool set_and_wake(struct plait_event *event)
 {
         struct pl_list all;
 
-        pl_sync_spin_lock(queue_lock(event));
+        pl_spin_lock(queue_lock(event));
         if (!event->pl_waiters) {
-                pl_sync_spin_unlock(queue_lock(event));
+                pl_spin_unlock(queue_lock(event));
                 return false;
         }
         __atomic_store_n(&event->pl_state, SET, __ATOMIC_RELEASE);
@@ -94,9 +94,9 @@ static void leave_queue(struct plait_event *event, struct pl_wait_node *node)
 /* After a wait that nobody ended by setting it: leave the queue. */
 static void give_up(struct plait_event *event, struct pl_wait *wait)
 {
-        pl_sync_spin_lock(queue_lock(event));
+        pl_spin_lock(queue_lock(event));
         leave_queue(event, &wait->node);
-        pl_sync_spin_unlock(queue_lock(event));
+        pl_spin_unlock(queue_lock(event));
 }
 
 int plait_event_wait(struct plait_event *event, int64_t deadline_ns)
@@ -106,13 +106,13 @@ int plait_event_wait(struct plait_event *event, int64_t deadline_ns)
         if (deadline_ns <= 0)
                 return pl_sync_refuse();
 
-        pl_sync_spin_lock(queue_lock(event));
+        pl_spin_lock(queue_lock(event));
         if (!announce(event)) {
-                pl_sync_spin_unlock(queue_lock(event));
+                pl_spin_unlock(queue_lock(event));
                 return 0;
         }
         struct pl_wait *wait = pl_sync_enqueue(&event->pl_waiters, PL_WAIT_EVENT, event, NULL);
-        pl_sync_spin_unlock(queue_lock(event));
+        pl_spin_unlock(queue_lock(event));
 
         int r = pl_sched_wait_finish(wait, deadline_ns, 0);
 

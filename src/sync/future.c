@@ -126,7 +126,7 @@ static void unlink_callback(struct callback *callback)
 static void call_all(struct plait_future *future, struct pl_list *list) PL_NO_LOCK_CHECK
 {
         for (;;) {
-                pl_sync_spin_lock(&future->lock);
+                pl_spin_lock(&future->lock);
                 if (pl_list_empty(list))
                         break;
 
@@ -135,10 +135,10 @@ static void call_all(struct plait_future *future, struct pl_list *list) PL_NO_LO
                 void *arg = callback->arg;
 
                 unlink_callback(callback);
-                pl_sync_spin_unlock(&future->lock);
+                pl_spin_unlock(&future->lock);
                 fn((struct plait_future_callback *)(void *)callback, arg);
         }
-        pl_sync_spin_unlock(&future->lock);
+        pl_spin_unlock(&future->lock);
 }
 
 /* Callbacks that will not be called any more; with the lock held. */
@@ -159,7 +159,7 @@ static int add(struct plait_future *future, struct pl_list *list, unsigned flag,
 
         if (!fn)
                 return -EINVAL;
-        pl_sync_spin_lock(&future->lock);
+        pl_spin_lock(&future->lock);
         if (linked(callback)) {
                 r = -EBUSY;
         } else if (is(future, SET)) {
@@ -173,7 +173,7 @@ static int add(struct plait_future *future, struct pl_list *list, unsigned flag,
                 if (future->source && flag == SET)
                         future->source->want(future->source);
         }
-        pl_sync_spin_unlock(&future->lock);
+        pl_spin_unlock(&future->lock);
         return r;
 }
 
@@ -200,11 +200,11 @@ bool plait_future_remove(struct plait_future *future, struct plait_future_callba
 {
         struct callback *callback = (struct callback *)(void *)public_callback;
 
-        pl_sync_spin_lock(&future->lock);
+        pl_spin_lock(&future->lock);
         bool was_linked = linked(callback);
         if (was_linked)
                 unlink_callback(callback);
-        pl_sync_spin_unlock(&future->lock);
+        pl_spin_unlock(&future->lock);
         return was_linked;
 }
 
@@ -214,9 +214,9 @@ int plait_future_set(struct plait_future *future, int result, void *value) PL_NO
 {
         struct pl_list all;
 
-        pl_sync_spin_lock(&future->lock);
+        pl_spin_lock(&future->lock);
         if (is(future, SET)) {
-                pl_sync_spin_unlock(&future->lock);
+                pl_spin_unlock(&future->lock);
                 return -EALREADY;
         }
         future->result = result;
@@ -256,20 +256,20 @@ static int wait_for(struct plait_future *future, int64_t deadline_ns, unsigned f
         if (deadline_ns <= 0)
                 return pl_sync_refuse();
 
-        pl_sync_spin_lock(&future->lock);
+        pl_spin_lock(&future->lock);
         if (is(future, SET)) {
-                pl_sync_spin_unlock(&future->lock);
+                pl_spin_unlock(&future->lock);
                 return 0;
         }
         struct pl_wait *wait = pl_sync_enqueue(&future->waiters, PL_WAIT_FUTURE, future, NULL);
-        pl_sync_spin_unlock(&future->lock);
+        pl_spin_unlock(&future->lock);
 
         int r = pl_sched_wait_finish(wait, deadline_ns, flags);
 
         if (r < 0) {
-                pl_sync_spin_lock(&future->lock);
+                pl_spin_lock(&future->lock);
                 pl_sync_remove(&future->waiters, &wait->node);
-                pl_sync_spin_unlock(&future->lock);
+                pl_spin_unlock(&future->lock);
         }
         return r;
 }
@@ -296,11 +296,11 @@ void pl_sync_future_await(struct plait_future *future)
 
 void plait_future_cancel(struct plait_future *future)
 {
-        pl_sync_spin_lock(&future->lock);
+        pl_spin_lock(&future->lock);
         bool first = !is(future, SET | CANCEL_REQUESTED);
         if (first)
                 atomic_fetch_or_explicit(&future->state, CANCEL_REQUESTED, memory_order_release);
-        pl_sync_spin_unlock(&future->lock);
+        pl_spin_unlock(&future->lock);
         if (first)
                 call_all(future, &future->on_cancel);
 }

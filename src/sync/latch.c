@@ -43,9 +43,9 @@ static bool open_and_wake(struct plait_latch *latch, unsigned count) PL_NO_LOCK_
 {
         struct pl_list all;
 
-        pl_sync_spin_lock(queue_lock(latch));
+        pl_spin_lock(queue_lock(latch));
         if (!latch->pl_waiters || !change(latch, count * ONE | WAITERS, 0)) {
-                pl_sync_spin_unlock(queue_lock(latch));
+                pl_spin_unlock(queue_lock(latch));
                 return false;
         }
         pl_sync_take_all(&latch->pl_waiters, &all);
@@ -87,11 +87,11 @@ static bool announce(struct plait_latch *latch)
 /* After a wait that nobody ended by opening it: leave the queue. */
 static void give_up(struct plait_latch *latch, struct pl_wait *wait)
 {
-        pl_sync_spin_lock(queue_lock(latch));
+        pl_spin_lock(queue_lock(latch));
         pl_sync_remove(&latch->pl_waiters, &wait->node);
         if (!latch->pl_waiters)
                 __atomic_fetch_and(&latch->pl_state, ~(uint32_t)WAITERS, __ATOMIC_RELAXED);
-        pl_sync_spin_unlock(queue_lock(latch));
+        pl_spin_unlock(queue_lock(latch));
 }
 
 int plait_latch_wait(struct plait_latch *latch, int64_t deadline_ns)
@@ -101,13 +101,13 @@ int plait_latch_wait(struct plait_latch *latch, int64_t deadline_ns)
         if (deadline_ns <= 0)
                 return pl_sync_refuse();
 
-        pl_sync_spin_lock(queue_lock(latch));
+        pl_spin_lock(queue_lock(latch));
         if (!announce(latch)) {
-                pl_sync_spin_unlock(queue_lock(latch));
+                pl_spin_unlock(queue_lock(latch));
                 return 0;
         }
         struct pl_wait *wait = pl_sync_enqueue(&latch->pl_waiters, PL_WAIT_LATCH, latch, NULL);
-        pl_sync_spin_unlock(queue_lock(latch));
+        pl_spin_unlock(queue_lock(latch));
 
         int r = pl_sched_wait_finish(wait, deadline_ns, 0);
 

@@ -63,7 +63,7 @@ static void hand_on(struct plait_limiter *limiter) PL_NO_LOCK_CHECK
         struct pl_wait_node *next = pl_sync_claim(&limiter->pl_waiters);
 
         limiter->pl_served = next != NULL;
-        pl_sync_spin_unlock(lock_of(limiter));
+        pl_spin_unlock(lock_of(limiter));
         if (next)
                 pl_sched_wake_ready(next->wait);
 }
@@ -72,14 +72,14 @@ static void hand_on(struct plait_limiter *limiter) PL_NO_LOCK_CHECK
 static int be_served(struct plait_limiter *limiter, unsigned tokens, int64_t deadline_ns) PL_NO_LOCK_CHECK
 {
         for (int r = 0;;) {
-                pl_sync_spin_lock(lock_of(limiter));
+                pl_spin_lock(lock_of(limiter));
                 bool served = take(limiter, tokens);
                 int64_t until_ns = served ? 0 : ready_ns(limiter, tokens, pl_plat_now_ns());
                 if (served || r < 0) {
                         hand_on(limiter);
                         return served ? 0 : r;
                 }
-                pl_sync_spin_unlock(lock_of(limiter));
+                pl_spin_unlock(lock_of(limiter));
                 r = plait_sleep(until_ns < deadline_ns ? until_ns : deadline_ns);
                 if (r == 0 && deadline_ns < until_ns)
                         r = -ETIMEDOUT;
@@ -90,28 +90,28 @@ int plait_limiter_acquire(struct plait_limiter *limiter, unsigned tokens, int64_
 {
         if (tokens > limiter->pl_burst)
                 return -EINVAL;
-        pl_sync_spin_lock(lock_of(limiter));
+        pl_spin_lock(lock_of(limiter));
         if (!tokens || take_unless_waited_for(limiter, tokens)) {
-                pl_sync_spin_unlock(lock_of(limiter));
+                pl_spin_unlock(lock_of(limiter));
                 return 0;
         }
         if (deadline_ns <= 0) {
-                pl_sync_spin_unlock(lock_of(limiter));
+                pl_spin_unlock(lock_of(limiter));
                 return pl_sync_refuse();
         }
         if (!limiter->pl_served) {
                 limiter->pl_served = 1;
-                pl_sync_spin_unlock(lock_of(limiter));
+                pl_spin_unlock(lock_of(limiter));
                 return be_served(limiter, tokens, deadline_ns);
         }
         struct pl_wait *wait = pl_sync_enqueue(&limiter->pl_waiters, PL_WAIT_LIMITER, limiter, NULL);
-        pl_sync_spin_unlock(lock_of(limiter));
+        pl_spin_unlock(lock_of(limiter));
         int r = pl_sched_wait_finish(wait, deadline_ns, 0);
         if (r == 0)
                 return be_served(limiter, tokens, deadline_ns);
-        pl_sync_spin_lock(lock_of(limiter));
+        pl_spin_lock(lock_of(limiter));
         pl_sync_remove(&limiter->pl_waiters, &wait->node);
-        pl_sync_spin_unlock(lock_of(limiter));
+        pl_spin_unlock(lock_of(limiter));
         return r;
 }
 
@@ -119,8 +119,8 @@ int plait_limiter_try_acquire(struct plait_limiter *limiter, unsigned tokens)
 {
         if (tokens > limiter->pl_burst)
                 return -EINVAL;
-        pl_sync_spin_lock(lock_of(limiter));
+        pl_spin_lock(lock_of(limiter));
         bool taken = !tokens || take_unless_waited_for(limiter, tokens);
-        pl_sync_spin_unlock(lock_of(limiter));
+        pl_spin_unlock(lock_of(limiter));
         return taken ? 0 : -EAGAIN;
 }

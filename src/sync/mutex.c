@@ -81,7 +81,7 @@ static inline bool try_lock_queue(struct plait_mutex *mutex)
         return !(__atomic_fetch_or(&mutex->pl_waiters, (uintptr_t)QUEUE_LOCKED, __ATOMIC_ACQUIRE) & QUEUE_LOCKED);
 }
 
-/* As pl_sync_spin_wait(): who holds it has lost its processor. */
+/* As pl_spin_wait(): who holds it has lost its processor. */
 static PL_NOINLINE void wait_for_queue(struct plait_mutex *mutex)
 {
         enum { PAUSES = 500, YIELDS = 8, NAP_US = 50 };

@@ -56,7 +56,7 @@ static void succeed(struct plait_once *once) PL_NO_LOCK_CHECK
 {
         struct pl_list all;
 
-        pl_sync_spin_lock(lock_of(once));
+        pl_spin_lock(lock_of(once));
         void *waiters = waiters_of(once);
         once->pl_waiters = NULL;
         __atomic_store_n(&once->pl_state, DONE, __ATOMIC_RELEASE);
@@ -66,7 +66,7 @@ static void succeed(struct plait_once *once) PL_NO_LOCK_CHECK
 
 static void fail(struct plait_once *once) PL_NO_LOCK_CHECK
 {
-        pl_sync_spin_lock(lock_of(once));
+        pl_spin_lock(lock_of(once));
         void *waiters = waiters_of(once);
         struct pl_wait_node *next = pl_sync_claim(&waiters);
 
@@ -77,7 +77,7 @@ static void fail(struct plait_once *once) PL_NO_LOCK_CHECK
                 once->pl_waiters = NULL;
                 __atomic_store_n(&once->pl_state, NEW, __ATOMIC_RELAXED);
         }
-        pl_sync_spin_unlock(lock_of(once));
+        pl_spin_unlock(lock_of(once));
         if (next)
                 pl_sched_wake_ready(next->wait);
 }
@@ -95,7 +95,7 @@ static int call(struct plait_once *once, int (*fn)(void *arg), void *arg)
 
 static void give_up(struct plait_once *once, struct pl_wait *wait) PL_NO_LOCK_CHECK
 {
-        pl_sync_spin_lock(lock_of(once));
+        pl_spin_lock(lock_of(once));
         if (wait->node.link.next) {
                 if (load(once) & WAITERS) {
                         void *caller = caller_of(once), *waiters = once->pl_waiters;
@@ -108,32 +108,32 @@ static void give_up(struct plait_once *once, struct pl_wait *wait) PL_NO_LOCK_CH
                         pl_sync_unlink(&nobody, &wait->node);
                 }
         }
-        pl_sync_spin_unlock(lock_of(once));
+        pl_spin_unlock(lock_of(once));
 }
 
 int plait_once_undone(struct plait_once *once, int (*fn)(void *arg), void *arg, int64_t deadline_ns) PL_NO_LOCK_CHECK
 {
         void *self = pl_sched_flow();
 
-        pl_sync_spin_lock(lock_of(once));
+        pl_spin_lock(lock_of(once));
         if (load(once) == DONE || load(once) == NEW) {
                 const bool done = load(once) == DONE;
 
                 if (!done)
                         set_busy(once, self, NULL);
-                pl_sync_spin_unlock(lock_of(once));
+                pl_spin_unlock(lock_of(once));
                 return done ? 0 : call(once, fn, arg);
         }
         if (caller_of(once) == self || deadline_ns <= 0) {
                 const bool own = caller_of(once) == self;
 
-                pl_sync_spin_unlock(lock_of(once));
+                pl_spin_unlock(lock_of(once));
                 return own ? -EDEADLK : pl_sync_refuse();
         }
         void *caller = caller_of(once), *waiters = waiters_of(once);
         struct pl_wait *wait = pl_sync_enqueue(&waiters, PL_WAIT_ONCE, once, NULL);
         set_busy(once, caller, waiters);
-        pl_sync_spin_unlock(lock_of(once));
+        pl_spin_unlock(lock_of(once));
 
         int r = pl_sched_wait_finish(wait, deadline_ns, 0);
 

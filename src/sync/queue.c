@@ -86,23 +86,23 @@ void plait_queue_free(struct plait_queue *queue)
 {
         if (!queue)
                 return;
-        pl_sync_spin_lock(&queue->lock);
+        pl_spin_lock(&queue->lock);
         if (queue->getters || queue->putters || queue->joiners)
                 pl_panic("queue %p was freed while somebody waits to %s: shut it down and join them first",
                          (void *)queue,
                          queue->getters   ? "get"
                          : queue->putters ? "put"
                                           : "join");
-        pl_sync_spin_unlock(&queue->lock);
+        pl_spin_unlock(&queue->lock);
         pl_sync_store_drop(&queue->store, queue->drop);
         free(queue);
 }
 
 static void leave(struct plait_queue *queue, void **waiters, struct pl_wait *wait)
 {
-        pl_sync_spin_lock(&queue->lock);
+        pl_spin_lock(&queue->lock);
         pl_sync_remove(waiters, &wait->node);
-        pl_sync_spin_unlock(&queue->lock);
+        pl_spin_unlock(&queue->lock);
 }
 
 /* Called with the lock held: wait in *waiters*, or say why not. */
@@ -110,11 +110,11 @@ static int wait_in(struct plait_queue *queue, void **waiters, enum pl_wait_cause
                    bool try) PL_NO_LOCK_CHECK
 {
         if (try || deadline_ns <= 0) {
-                pl_sync_spin_unlock(&queue->lock);
+                pl_spin_unlock(&queue->lock);
                 return try ? -EAGAIN : pl_sync_refuse();
         }
         struct pl_wait *wait = pl_sync_enqueue(waiters, cause, queue, slot);
-        pl_sync_spin_unlock(&queue->lock);
+        pl_spin_unlock(&queue->lock);
 
         int r = pl_sched_wait_finish(wait, deadline_ns, 0);
 
@@ -138,14 +138,14 @@ static PL_COLD int grow(struct plait_queue *queue) PL_NO_LOCK_CHECK
         const size_t full = queue->store.capacity;
         const size_t capacity = full ? 2 * full : FIRST_ROOM;
 
-        pl_sync_spin_unlock(&queue->lock);
+        pl_spin_unlock(&queue->lock);
         char *entries = pl_sync_store_alloc(&queue->store, capacity);
         if (!entries)
                 return -ENOMEM;
-        pl_sync_spin_lock(&queue->lock);
+        pl_spin_lock(&queue->lock);
         if (!queue->shut && queue->store.count == queue->store.capacity && queue->store.capacity < capacity)
                 entries = pl_sync_store_move(&queue->store, entries, capacity);
-        pl_sync_spin_unlock(&queue->lock);
+        pl_spin_unlock(&queue->lock);
         free(entries);
         return 0;
 }
@@ -171,7 +171,7 @@ static void put_in(struct plait_queue *queue, const void *item, int64_t priority
                 pl_sync_store_push(&queue->store, item, priority);
         else if (was_admitted)
                 putter = admit(queue);
-        pl_sync_spin_unlock(&queue->lock);
+        pl_spin_unlock(&queue->lock);
         if (putter)
                 pl_sched_wake_ready(putter->wait);
         if (getter) {
@@ -183,10 +183,10 @@ static void put_in(struct plait_queue *queue, const void *item, int64_t priority
 /* Whoever made room has reserved it for the caller. */
 static int put_admitted(struct plait_queue *queue, const void *item, int64_t priority) PL_NO_LOCK_CHECK
 {
-        pl_sync_spin_lock(&queue->lock);
+        pl_spin_lock(&queue->lock);
         queue->reserved--;
         if (queue->shut) {
-                pl_sync_spin_unlock(&queue->lock);
+                pl_spin_unlock(&queue->lock);
                 return -EPIPE;
         }
         put_in(queue, item, priority, true);
@@ -199,9 +199,9 @@ static int put(struct plait_queue *queue, const void *item, int64_t priority, in
         int r;
 
         for (;;) {
-                pl_sync_spin_lock(&queue->lock);
+                pl_spin_lock(&queue->lock);
                 if (queue->shut) {
-                        pl_sync_spin_unlock(&queue->lock);
+                        pl_spin_unlock(&queue->lock);
                         return -EPIPE;
                 }
                 if (!has_room(queue)) {
@@ -249,19 +249,19 @@ static char *unneeded_entries(struct plait_queue *queue)
 
 static int get(struct plait_queue *queue, void *ret_item, int64_t deadline_ns, bool try) PL_NO_LOCK_CHECK
 {
-        pl_sync_spin_lock(&queue->lock);
+        pl_spin_lock(&queue->lock);
         if (queue->store.count) {
                 pl_sync_store_pop(&queue->store, ret_item);
                 struct pl_wait_node *putter = admit(queue);
                 char *unneeded = unneeded_entries(queue);
-                pl_sync_spin_unlock(&queue->lock);
+                pl_spin_unlock(&queue->lock);
                 if (putter)
                         pl_sched_wake_ready(putter->wait);
                 free(unneeded);
                 return 0;
         }
         if (queue->shut) {
-                pl_sync_spin_unlock(&queue->lock);
+                pl_spin_unlock(&queue->lock);
                 return -EPIPE;
         }
         return wait_in(queue, &queue->getters, PL_WAIT_QUEUE_GET, ret_item, deadline_ns, try);
@@ -283,13 +283,13 @@ int plait_queue_task_done(struct plait_queue *queue) PL_NO_LOCK_CHECK
 {
         struct pl_list all;
 
-        pl_sync_spin_lock(&queue->lock);
+        pl_spin_lock(&queue->lock);
         if (!queue->unfinished) {
-                pl_sync_spin_unlock(&queue->lock);
+                pl_spin_unlock(&queue->lock);
                 return -EINVAL;
         }
         if (--queue->unfinished) {
-                pl_sync_spin_unlock(&queue->lock);
+                pl_spin_unlock(&queue->lock);
                 return 0;
         }
         pl_sync_take_all(&queue->joiners, &all);
@@ -299,9 +299,9 @@ int plait_queue_task_done(struct plait_queue *queue) PL_NO_LOCK_CHECK
 
 int plait_queue_join(struct plait_queue *queue, int64_t deadline_ns) PL_NO_LOCK_CHECK
 {
-        pl_sync_spin_lock(&queue->lock);
+        pl_spin_lock(&queue->lock);
         if (!queue->unfinished) {
-                pl_sync_spin_unlock(&queue->lock);
+                pl_spin_unlock(&queue->lock);
                 return 0;
         }
         int r = wait_in(queue, &queue->joiners, PL_WAIT_QUEUE_JOIN, NULL, deadline_ns, false);
@@ -314,7 +314,7 @@ void plait_queue_shutdown(struct plait_queue *queue, unsigned flags) PL_NO_LOCK_
         struct pl_store dropped = {0};
         struct pl_list all, more;
 
-        pl_sync_spin_lock(&queue->lock);
+        pl_spin_lock(&queue->lock);
         queue->shut = true;
         if (flags & PLAIT_QUEUE_NOW) {
                 dropped = queue->store;
@@ -337,17 +337,17 @@ void plait_queue_shutdown(struct plait_queue *queue, unsigned flags) PL_NO_LOCK_
 
 size_t plait_queue_count(struct plait_queue *queue)
 {
-        pl_sync_spin_lock(&queue->lock);
+        pl_spin_lock(&queue->lock);
         const size_t count = queue->store.count;
-        pl_sync_spin_unlock(&queue->lock);
+        pl_spin_unlock(&queue->lock);
         return count;
 }
 
 size_t plait_queue_unfinished(struct plait_queue *queue)
 {
-        pl_sync_spin_lock(&queue->lock);
+        pl_spin_lock(&queue->lock);
         const size_t unfinished = queue->unfinished;
-        pl_sync_spin_unlock(&queue->lock);
+        pl_spin_unlock(&queue->lock);
         return unfinished;
 }
 

@@ -90,12 +90,12 @@ static inline bool change(struct plait_rwlock *lock, uint64_t from, uint64_t to,
 
 static inline void lock_queues(struct plait_rwlock *lock)
 {
-        pl_sync_bit_lock(&lock->pl_waiters);
+        pl_spin_bit_lock(&lock->pl_waiters);
 }
 
 static inline void unlock_queues(struct plait_rwlock *lock)
 {
-        pl_sync_bit_unlock(&lock->pl_waiters);
+        pl_spin_bit_unlock(&lock->pl_waiters);
 }
 
 /* --- under the queues' lock --- */

@@ -142,7 +142,7 @@ static void lock_all(const struct selection *s) PL_NO_LOCK_CHECK
                 struct pl_spin *lock = lock_of(&s->cases[s->cases[i].pl_lock_order]);
 
                 if (lock != before)
-                        pl_sync_spin_lock(lock);
+                        pl_spin_lock(lock);
                 before = lock;
         }
 }
@@ -155,7 +155,7 @@ static void unlock_all(struct selection *s) PL_NO_LOCK_CHECK
                 struct pl_spin *lock = lock_of(&s->cases[s->cases[i].pl_lock_order]);
 
                 if (lock != before)
-                        pl_sync_spin_unlock(lock);
+                        pl_spin_unlock(lock);
                 before = lock;
         }
         if (s->after.wake)
@@ -248,9 +248,9 @@ static int leave_queues(struct selection *s, const struct pl_wait *wait) PL_NO_L
                         won = (int)i;
                         continue;
                 }
-                pl_sync_spin_lock(lock_of(entry));
+                pl_spin_lock(lock_of(entry));
                 entry->pl_kind->withdraw(entry);
-                pl_sync_spin_unlock(lock_of(entry));
+                pl_spin_unlock(lock_of(entry));
         }
         return won;
 }

@@ -92,9 +92,9 @@ static void leave_queue(struct plait_semaphore *semaphore, struct pl_wait_node *
 /* After a wait that nobody ended by a permit: leave the queue. */
 static void give_up(struct plait_semaphore *semaphore, struct pl_wait *wait)
 {
-        pl_sync_spin_lock(queue_lock(semaphore));
+        pl_spin_lock(queue_lock(semaphore));
         leave_queue(semaphore, &wait->node);
-        pl_sync_spin_unlock(queue_lock(semaphore));
+        pl_spin_unlock(queue_lock(semaphore));
 }
 
 int plait_semaphore_acquire(struct plait_semaphore *semaphore, int64_t deadline_ns)
@@ -104,13 +104,13 @@ int plait_semaphore_acquire(struct plait_semaphore *semaphore, int64_t deadline_
         if (deadline_ns <= 0)
                 return pl_sync_refuse();
 
-        pl_sync_spin_lock(queue_lock(semaphore));
+        pl_spin_lock(queue_lock(semaphore));
         if (take_or_announce(semaphore)) {
-                pl_sync_spin_unlock(queue_lock(semaphore));
+                pl_spin_unlock(queue_lock(semaphore));
                 return 0;
         }
         struct pl_wait *wait = pl_sync_enqueue(&semaphore->pl_waiters, PL_WAIT_SEMAPHORE, semaphore, NULL);
-        pl_sync_spin_unlock(queue_lock(semaphore));
+        pl_spin_unlock(queue_lock(semaphore));
 
         int r = pl_sched_wait_finish(wait, deadline_ns, 0);
 
@@ -150,19 +150,19 @@ static int release_to_waiters(struct plait_semaphore *semaphore, unsigned permit
         uint32_t state;
         bool more;
 
-        pl_sync_spin_lock(queue_lock(semaphore));
+        pl_spin_lock(queue_lock(semaphore));
         state = load(semaphore);
         if (!(state & WAITERS) || would_overflow(state, permits)) {
-                pl_sync_spin_unlock(queue_lock(semaphore));
+                pl_spin_unlock(queue_lock(semaphore));
                 return state & WAITERS ? -EOVERFLOW : -EAGAIN;
         }
         store(semaphore, state + permits * PERMIT);
         do {
                 more = hand_out(semaphore, &claimed);
-                pl_sync_spin_unlock(queue_lock(semaphore));
+                pl_spin_unlock(queue_lock(semaphore));
                 pl_sync_claimed_ready(&claimed, more);
                 if (more)
-                        pl_sync_spin_lock(queue_lock(semaphore));
+                        pl_spin_lock(queue_lock(semaphore));
         } while (more);
         return 0;
 }

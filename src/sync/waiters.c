@@ -34,11 +34,11 @@ static PL_ALWAYS_INLINE void wake(struct pl_spin *lock, struct pl_list *all, boo
                 }
                 bool more = !pl_list_empty(all);
 
-                pl_sync_spin_unlock(lock);
+                pl_spin_unlock(lock);
                 pl_sync_claimed_ready(&claimed, more);
                 if (!more)
                         return;
-                pl_sync_spin_lock(lock);
+                pl_spin_lock(lock);
         }
 }
 

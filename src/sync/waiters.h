@@ -17,8 +17,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "plat/spin.h"
 #include "sched/wait.h"
-#include "sync/spin.h"
 
 enum { PL_SYNC_BATCH = 64 }; /* how many are claimed in one section */
 

@@ -16,8 +16,8 @@
 #include "plait/run.h"
 #include "plait/time.h"
 #include "plat/panic.h"
+#include "plat/spin.h"
 #include "sched/runtime.h"
-#include "sync/spin.h"
 
 struct idle {
         struct idle *next;
@@ -98,13 +98,13 @@ static int values_of(struct plait_worker_local *local, struct values **ret_value
         if (PL_UNLIKELY(!pl_sched_in_task()))
                 return -EINVAL;
         if (PL_UNLIKELY(__atomic_load_n(&local->pl_run, __ATOMIC_ACQUIRE) != run)) {
-                pl_sync_spin_lock(lock);
+                pl_spin_lock(lock);
                 if (local->pl_run != run) {
                         local->pl_values = make_values(local);
                         if (local->pl_values)
                                 __atomic_store_n(&local->pl_run, run, __ATOMIC_RELEASE);
                 }
-                pl_sync_spin_unlock(lock);
+                pl_spin_unlock(lock);
                 if (!local->pl_values)
                         return -ENOMEM;
         }
@@ -163,11 +163,11 @@ static struct idle *take_idle(struct place *place)
 {
         if (!__atomic_load_n(&place->idle, __ATOMIC_RELAXED))
                 return NULL;
-        pl_sync_spin_lock(&place->lock);
+        pl_spin_lock(&place->lock);
         struct idle *idle = place->idle;
         if (idle)
                 __atomic_store_n(&place->idle, idle->next, __ATOMIC_RELAXED);
-        pl_sync_spin_unlock(&place->lock);
+        pl_spin_unlock(&place->lock);
         return idle;
 }
 
@@ -218,9 +218,9 @@ void plait_worker_local_give_back(struct plait_worker_lease *lease)
         *lease = (struct plait_worker_lease){0};
         struct place *place = &values->places[own_place(values)];
 
-        pl_sync_spin_lock(&place->lock);
+        pl_spin_lock(&place->lock);
         entry->next = place->idle;
         __atomic_store_n(&place->idle, entry, __ATOMIC_RELAXED);
-        pl_sync_spin_unlock(&place->lock);
+        pl_spin_unlock(&place->lock);
         atomic_fetch_sub_explicit(&values->borrowed, 1, memory_order_relaxed);
 }

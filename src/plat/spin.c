@@ -1,5 +1,5 @@
-/* The slow half of the lock of sync/spin.h. */
-#include "sync/spin.h"
+/* The slow half of the lock of plat/spin.h. */
+#include "plat/spin.h"
 
 #include <sched.h>
 
@@ -40,7 +40,7 @@ static bool try_spin(void *lock)
                !atomic_exchange_explicit(&spin->word, 1, memory_order_acquire);
 }
 
-void pl_sync_spin_wait(struct pl_spin *spin)
+void pl_spin_wait(struct pl_spin *spin)
 {
         keep_trying(try_spin, spin, &spin->word);
 }
@@ -53,7 +53,7 @@ static bool try_bit(void *lock)
                !(__atomic_fetch_or(word, (uintptr_t)1, __ATOMIC_ACQUIRE) & 1);
 }
 
-void pl_sync_bit_wait(uintptr_t *word)
+void pl_spin_bit_wait(uintptr_t *word)
 {
         keep_trying(try_bit, word, (_Atomic uint32_t *)(void *)word); /* little endian */
 }
