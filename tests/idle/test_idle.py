@@ -1,64 +1,64 @@
 """A runtime in which nothing happens makes no system call.   usage: test_idle.py PROGRAM"""
 
+import concurrent.futures
 import os
+import select
 import shutil
+import signal
 import subprocess
 import sys
-import tempfile
 import time
 
 import tap
 
 PROGRAM = sys.argv[1]
-SETTLED_S, SETTLE_MOST_S, WATCH_S = 2, 30, 3  # memory is given back about a second after it was last used
+QUIET_S, QUIET_MOST_S = 4, 60  # memory is given back about a second after it was last used
 
 
 def strace():
-    """The way to strace here; skips the case where there is none, or where tracing is forbidden."""
+    """The way to strace here; None where there is none, or where tracing is forbidden."""
     found = shutil.which("strace")
-    if not found:
-        raise tap.Skip("there is no strace")
-    if subprocess.run([found, "-o", "/dev/null", "true"], check=False, stderr=subprocess.DEVNULL).returncode:
-        raise tap.Skip("tracing a process is not allowed here")
+    if not found or subprocess.run([found, "-o", "/dev/null", "true"], check=False, stderr=subprocess.DEVNULL).returncode:
+        return None
     return found
 
 
-def calls(path):
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return file.readlines()
+def until_quiet(pipe):
+    """Reads the calls until none has been made for a while; what they were, and whether it came to that."""
+    end, calls = time.monotonic() + QUIET_MOST_S, b""
+    while time.monotonic() < end:
+        if not select.select([pipe], [], [], QUIET_S)[0]:
+            return calls.decode(errors="replace"), True
+        got = os.read(pipe, 65536)
+        if not got:
+            break
+        calls += got
+    return calls.decode(errors="replace"), False
 
 
-def settle(path):
-    """Waits until no call has been made for a while."""
-    end = time.monotonic() + SETTLE_MOST_S
-    seen, since = len(calls(path)), time.monotonic()
-    while time.monotonic() - since < SETTLED_S:
-        tap.check(time.monotonic() < end, f"system calls go on and on:\n{''.join(calls(path)[-20:])}")
-        time.sleep(0.05)
-        if len(calls(path)) != seen:
-            seen, since = len(calls(path)), time.monotonic()
-    return seen
+def watch(poller):
+    """The calls of the program with one poller, whether there was an end of them, and whether the program was there then."""
+    with subprocess.Popen([TRACER, "-f", PROGRAM], env={**os.environ, "PLAIT_POLLER": poller}, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True) as process:
+        try:
+            return *until_quiet(process.stderr.fileno()), process.poll() is None
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+TRACER = strace()
+pool = concurrent.futures.ThreadPoolExecutor()
+watched = {poller: pool.submit(watch, poller) for poller in ("epoll", "io_uring")} if TRACER else {}
 
 
 def stays_idle(poller):
-    tracer = strace()
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "calls")
-        with subprocess.Popen([tracer, "-f", "-o", path, PROGRAM], env={**os.environ, "PLAIT_POLLER": poller},
-                              stdout=subprocess.PIPE, text=True) as process:
-            try:
-                tap.check(process.stdout.readline() == "worked\n", "the program did not come to its end")
-                before = settle(path)
-                time.sleep(WATCH_S)  # what is watched is that nothing happens in it
-                made = calls(path)[before:]
-                tap.check(not made, f"{len(made)} system calls in {WATCH_S} s:\n{''.join(made[:20])}")
-                tap.check(process.poll() is None, "the program has ended")
-            finally:
-                for pid in {line.split()[0] for line in calls(path)}:
-                    try:
-                        os.kill(int(pid), 9)
-                    except ProcessLookupError:
-                        pass
+    if not watched:
+        raise tap.Skip("there is no strace, or tracing a process is not allowed here")
+    calls, quiet, alive = watched[poller].result()
+    last = "\n".join(calls.splitlines()[-20:])
+    tap.check(alive, f"the program has ended:\n{last}")
+    tap.check(quiet, f"system calls go on and on:\n{last}")
+    tap.check('write(1, "worked' in calls, f"the program did not come to its end:\n{last}")
 
 
 @tap.case

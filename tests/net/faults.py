@@ -10,7 +10,7 @@ import time
 
 import stubs
 from lab import (CLIENT, CLIENT6, FOLDER, GATEWAY, GATEWAY6, PLAIN, RESOLVER2, SERVER, SERVER6, SKEWED, TRANSIT, Broken,
-                 wait_until, write)
+                 read_until, write)
 
 
 class NoFault(Broken):
@@ -85,7 +85,7 @@ def lease_expired(lab):
     lease(lab, 3700, 3600)
     lab.ip("c", f"addr add {CLIENT}/24 dev c0 valid_lft 2 preferred_lft 1")
     lab.dhcp("r1", "br0", "10.1.0.100", "10.1.0.150", GATEWAY)
-    wait_until(lambda: not lab.addresses(), "the kernel takes the expired address away")
+    lab.wait_for_addresses(lambda: not lab.addresses(), "the kernel takes the expired address away")
     yield
     prove(GATEWAY in lab.offers(), "the DHCP server offers nothing")
 
@@ -132,7 +132,7 @@ def pool_full(lab):
     lab.dhcp("r1", "br0", "10.1.0.100", "10.1.0.100", GATEWAY)
     yield
     prove(not lab.offers(), "the DHCP server offers an address")
-    with open(f"{FOLDER}/dhcp-r1", encoding="utf-8", errors="replace") as log:
+    with open(f"{FOLDER}/dhcp-r1.log", encoding="utf-8", errors="replace") as log:
         prove("no address available" in log.read(), "the DHCP server does not say that its pool is full")
 
 
@@ -174,7 +174,8 @@ def duplicate_v6(lab):
     lab.ip("c", f"-6 addr del {CLIENT6}/64 dev c0")
     lab.sysctl("c", ipv6__conf__c0__accept_dad=1, ipv6__conf__all__accept_dad=1)
     lab.ip("c", f"-6 addr add {CLIENT6}/64 dev c0")
-    wait_until(lambda: "dadfailed" in lab.must("c", "ip -6 addr show dev c0"), "the kernel finds the double address")
+    lab.wait_for_addresses(lambda: "dadfailed" in lab.must("c", "ip -6 addr show dev c0"),
+                           "the kernel finds the double address")
     yield
 
 
@@ -228,8 +229,7 @@ def dns_dead(lab):
 
 
 def dns_not_listening(lab):
-    lab.resolver.kill()
-    lab.resolver.wait()
+    lab.resolver.stop()
     yield
     prove("refused" in lab.dig("web.lab.test"), lab.dig("web.lab.test"))
 
@@ -251,8 +251,7 @@ def no_such_name(lab):
 def other_resolver(function, *args, shows="", name="web.lab.test"):
     """The resolver is a stub in place of dnsmasq."""
     def fault(lab):
-        lab.resolver.kill()
-        lab.resolver.wait()
+        lab.resolver.stop()
         lab.call("r1", function, GATEWAY, *args)
         yield
         prove(shows in lab.dig(name), lab.dig(name))
@@ -260,8 +259,7 @@ def other_resolver(function, *args, shows="", name="web.lab.test"):
 
 
 def dns_slow(lab):
-    lab.resolver.kill()
-    lab.resolver.wait()
+    lab.resolver.stop()
     lab.call("r1", stubs.dns_slow, GATEWAY, 0.4, SERVER, SERVER6)
     yield
     begin = time.monotonic()
@@ -409,15 +407,22 @@ def bloat(lab):
     prove(round_trip(lab) < 50, "the line is slow without a load")
     lab.call("s", stubs.mute, SERVER, 8009)
     with lab.start("c", ["sh", "-c", f"exec nc -N {SERVER} 8009 < /dev/zero"]) as upload:
-        wait_until(lambda: round_trip(lab) > 150, "the queue fills")
+        ping_until(lab, lambda ms: ms > 150, "the queue fills")
         upload.kill()
-    wait_until(lambda: round_trip(lab) < 50, "the queue empties")
+    ping_until(lab, lambda ms: ms < 50, "the queue empties")
 
 
 def round_trip(lab):
     """Milliseconds, as ping says."""
     text = lab.ping(SERVER, "-w", "3")[1]
     return float(text.split(" = ")[1].split("/")[1]) if " = " in text else 3000.0
+
+
+def ping_until(lab, condition, what, pings=1000):
+    for _ in range(pings):
+        if condition(round_trip(lab)):
+            return
+    raise Broken(f"waited {pings} pings in vain until {what}")
 
 
 # TLS, HTTP, proxies, clock
@@ -458,9 +463,10 @@ def at_plain(function, *args):
 
 def old_tls(lab):
     """A server that has only a version of TLS that is no longer used."""
-    lab.start("s", ["openssl", "s_server", "-accept", f"{PLAIN}:443", "-tls1", "-cipher", "DEFAULT@SECLEVEL=0", "-quiet",
-                    "-cert", lab.certificates + "/good.pem", "-key", lab.certificates + "/good.key"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    wait_until(lambda: lab.listens("s", PLAIN, 443), "openssl listens")
+    server = lab.start("s", ["openssl", "s_server", "-accept", f"{PLAIN}:443", "-tls1", "-cipher", "DEFAULT@SECLEVEL=0", "-cert",
+                             lab.certificates + "/good.pem", "-key", lab.certificates + "/good.key"],
+                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    read_until(server.stdout, b"ACCEPT")
     yield
     got = lab.tls("plain.v4.test", address=PLAIN)
     prove("alert" in got or "unsupported" in got, got)
@@ -537,8 +543,7 @@ def own_proxy(lab):
     lab.call("r1", stubs.proxy, GATEWAY, 3128, None, {".lab.test": SERVER})
     lab.nft("r1", "forward", f"ip saddr {CLIENT} drop")
     lab.nft("r1", "forward", f"ip6 saddr {CLIENT6} drop")
-    lab.resolver.kill()
-    lab.resolver.wait()
+    lab.resolver.stop()
     lab.resolver = lab.dns(args=["--local=/lab.test/"], names=False)
 
 

@@ -12,7 +12,7 @@ import faults
 import scenarios
 import use
 from faults import NoFault
-from lab import Broken, Lab, wait_until
+from lab import Broken, Lab
 
 EXIT = {"healthy": 0, "unknown": 3}
 
@@ -91,7 +91,7 @@ def healthy(lab, number, rounds):
         lab.forget()
         if lab.relay:
             # What one run left in the queue of a slow line is not to be the load of the next.
-            wait_until(lambda: faults.round_trip(lab) < 300, "the line is quiet", 60)
+            faults.ping_until(lab, lambda ms: ms < 300, "the line is quiet")
         yield result(lab, it.args, "nobody" if at % 2 else "root", it.env, "healthy")
 
 

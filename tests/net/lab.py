@@ -14,6 +14,7 @@ other, and the machine's own /etc/resolv.conf, certificates, leases and addresse
 import ctypes
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -27,6 +28,7 @@ import stubs
 
 CLONE_NEWNET = 0x40000000
 PR_SET_PDEATHSIG = 1
+RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR = 0x10, 0x100
 NOBODY = 65534
 FOLDER = "/run/lab"
 BUILD = "/run/build"  # where the build directory is seen by everybody, whatever the modes of the folders above it
@@ -81,12 +83,28 @@ def must(command, **kwargs):
     return done.stdout
 
 
-def wait_until(condition, what, seconds=10.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise Broken(f"waited {seconds} s in vain until {what}")
-        time.sleep(0.01)
+def read_until(stream, words, seconds=20.0):
+    """Reads what a process writes until *words* have come; what it has written. *stream* is a pipe from it."""
+    end, text = time.monotonic() + seconds, b""
+    while words not in text:
+        left = end - time.monotonic()
+        ready = left > 0 and select.select([stream], [], [], left)[0]
+        got = os.read(stream.fileno(), 65536) if ready else b""
+        if not got:
+            raise Broken(f"waited {seconds} s in vain, or to the end, for {words!r}; there was {text!r}")
+        text += got
+    return text
+
+
+class Daemon:
+    """A program that has gone into the background: it is the child of the first process of the lab."""
+
+    def __init__(self, pid):
+        self.pid = pid
+
+    def stop(self):
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
 
 
 def write(path, text):
@@ -325,33 +343,32 @@ class Lab:
              ("many.lab.test", SERVER), ("many.lab.test", RESOLVER2), ("many.lab.test", SERVER6),
              ("many.lab.test", "2001:db8:9::53"))
 
+    def background(self, where, command, log):
+        """Runs a program that goes into the background once it serves."""
+        with open(log, "wb") as said:
+            code = self.start(where, command, stdout=said, stderr=said).wait()
+        if code:
+            with open(log, encoding="utf-8", errors="replace") as said:
+                raise Broken(f"in {where}: {' '.join(command)} ended with {code}: {said.read()}")
+
+    def dnsmasq(self, where, name, *args):
+        files = f"{FOLDER}/{name}-{where}"
+        self.background(where, ["dnsmasq", "--conf-file=/dev/null", "--bind-interfaces", "--user=root", "--no-ping",
+                                f"--pid-file={files}.pid", f"--log-facility={files}.log", *args], f"{files}.out")
+        with open(f"{files}.pid", encoding="ascii") as file:
+            return Daemon(int(file.read()))
+
     def dns(self, where="r1", listen=(GATEWAY, GATEWAY6), args=(), names=True):
         """dnsmasq as a resolver: NAME.lab.test is the server in both families, NAME.v4.test and NAME.v6.test in one."""
-        command = ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--bind-interfaces",
-                   "--user=root", "--pid-file=", "--no-ping", "--log-facility=-", "--address=/#/", "--local=/v4.test/",
-                   "--local=/v6.test/",
-                   *(f"--address=/{name}/{address}" for name, address in self.NAMES if names),
-                   *(f"--listen-address={address}" for address in listen), *args]
-        process = self.start(where, command, stdout=subprocess.DEVNULL, stderr=open(f"{FOLDER}/dnsmasq-{where}", "wb"))
-        for address in listen:
-            wait_until(lambda address=address: self.listens(where, address, 53, "udp"), f"dnsmasq listens on {address}")
-        return process
+        return self.dnsmasq(where, "dns", "--no-resolv", "--no-hosts", "--address=/#/", "--local=/v4.test/", "--local=/v6.test/",
+                            *(f"--address=/{name}/{address}" for name, address in self.NAMES if names),
+                            *(f"--listen-address={address}" for address in listen), *args)
 
     def dhcp(self, where, interface, first, last, router, lease=3600):
         """dnsmasq as a DHCP server only."""
-        command = ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--user=root", "--pid-file=",
-                   "--no-ping", "--log-facility=-", f"--interface={interface}", "--bind-interfaces", "--dhcp-authoritative",
-                   f"--dhcp-range={first},{last},{lease}", f"--dhcp-option=3,{router}", f"--dhcp-option=6,{GATEWAY}",
-                   f"--dhcp-leasefile={FOLDER}/leases-{where}"]
-        process = self.start(where, command, stdout=subprocess.DEVNULL, stderr=open(f"{FOLDER}/dhcp-{where}", "wb"))
-        wait_until(lambda: self.listens(where, "0.0.0.0", 67, "udp"), f"dnsmasq serves DHCP in {where}")
-        return process
-
-    def listens(self, where, address, port, protocol="tcp"):
-        out = self.must(where, ["ss", "-Hnl", "-u" if protocol == "udp" else "-t", f"sport = :{port}"])
-        wanted = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-        anywhere = (f"0.0.0.0:{port}", f"0.0.0.0%", f"*:{port}", f"[::]:{port}")
-        return any(wanted in line or any(any_ in line for any_ in anywhere) for line in out.splitlines())
+        return self.dnsmasq(where, "dhcp", "--port=0", f"--interface={interface}", "--dhcp-authoritative",
+                            f"--dhcp-range={first},{last},{lease}", f"--dhcp-option=3,{router}", f"--dhcp-option=6,{GATEWAY}",
+                            f"--dhcp-leasefile={FOLDER}/leases-{where}")
 
     def nginx(self, where="s"):
         configuration = write(f"{FOLDER}/nginx/nginx.conf", nginx_configuration(f"{FOLDER}/nginx", self.certificates))
@@ -359,10 +376,7 @@ class Lab:
         write(f"{FOLDER}/nginx/files/index.html", "<p>the server of the lab</p>\n")
         with open(f"{FOLDER}/nginx/files/large", "wb") as file:
             file.write(bytes(range(256)) * 1024)
-        process = self.start(where, ["nginx", "-e", "stderr", "-c", configuration, "-p", f"{FOLDER}/nginx"],
-                             stdout=subprocess.DEVNULL, stderr=open(f"{FOLDER}/nginx/err", "wb"))
-        wait_until(lambda: self.listens(where, SERVER, 443), "nginx listens")
-        return process
+        self.background(where, ["nginx", "-e", "stderr", "-c", configuration, "-p", f"{FOLDER}/nginx"], f"{FOLDER}/nginx/err")
 
     def serve(self):
         """What is there in a healthy lab."""
@@ -416,6 +430,17 @@ class Lab:
         """Of c0, scope global."""
         got = json.loads(self.must("c", f"ip -j {family} addr show dev c0"))
         return [info["local"] for one in got for info in one.get("addr_info", []) if info["scope"] == "global"]
+
+    @staticmethod
+    def wait_for_addresses(condition, what, seconds=10.0):
+        """Waits until condition() holds, asking again with each change of the client's addresses."""
+        end = time.monotonic() + seconds
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as changes:
+            changes.bind((0, RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR))
+            while not condition():
+                if not select.select([changes], [], [], max(0.0, end - time.monotonic()))[0]:
+                    raise Broken(f"waited {seconds} s in vain until {what}")
+                changes.recv(65536)
 
     def offers(self, seconds=1.0):
         """The servers that answer a DHCPDISCOVER from c0: {server: (address, router)}."""
@@ -473,7 +498,7 @@ def nginx_configuration(folder, certificates):
         ssl_certificate {certificates}/{name}.pem; ssl_certificate_key {certificates}/{name}.key;
         location = /503 {{ return 503; }} }}""" for name in hosts)
     return f"""
-daemon off; master_process off; pid {folder}/pid; error_log stderr crit;
+master_process off; pid {folder}/pid; error_log stderr crit;
 events {{ worker_connections 512; }}
 http {{
     access_log off; root {folder}/files;

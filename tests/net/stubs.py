@@ -227,7 +227,8 @@ def dns_stub(ready, address, answer, port=53):
                 return
             got = reply(message)
             if isinstance(got, tuple):
-                time.sleep(got[0])
+                if select.select([self.request], [], [], got[0])[0]:
+                    return  # whoever asked has gone
                 got = got[1]
             if got is not None:
                 self.request.sendall(struct.pack("!H", len(got)) + got)
@@ -276,6 +277,13 @@ def dns_slow(ready, address, seconds, *addresses):
 def dns_other(ready, address, *addresses):
     """Gives everything these addresses (none: NODATA)."""
     dns_stub(ready, address, lambda question, kind: records(question, kind, addresses))
+
+
+def dns_silent(ready, address, asked):
+    """Never answers; a byte goes to the descriptor *asked* for each question."""
+    def hear(_question, _kind):
+        os.write(asked, b".")
+    dns_stub(ready, address, hear)
 
 
 def dns_garbage(ready, address):

@@ -1,10 +1,12 @@
 """What the tests of the command share: running it, and servers to run it against."""
 
 import atexit
+import ctypes
 import http.server
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -17,6 +19,7 @@ from tap import Skip, check
 
 PLAIT, SOURCE = sys.argv[1:3]
 TIMEOUT = 60
+IN_MODIFY = 0x2
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that servers are stopped
 folders = []
 
@@ -103,6 +106,31 @@ def leftovers(path):
 def read(*parts):
     with open(os.path.join(*parts), "rb") as file:
         return file.read()
+
+
+def wait_for_words(path, words, process):
+    """Waits until *words* stand in a file that *process* writes. False: it has ended without."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    changes = libc.inotify_init1(os.O_CLOEXEC)
+    check(libc.inotify_add_watch(changes, os.path.dirname(path).encode(), IN_MODIFY) > 0, "the folder cannot be watched")
+    end_of_process = os.pidfd_open(process.pid)
+    poll = select.poll()
+    poll.register(changes, select.POLLIN)
+    poll.register(end_of_process, select.POLLIN)
+    try:
+        ended = False
+        while not (os.path.exists(path) and words in read(path)):
+            if ended:
+                return False
+            happened = dict(poll.poll(TIMEOUT * 1000))
+            check(happened, f"{path} does not come to have {words!r}")
+            ended = end_of_process in happened
+            if changes in happened:
+                os.read(changes, 65536)
+        return True
+    finally:
+        os.close(changes)
+        os.close(end_of_process)
 
 
 class Nginx:

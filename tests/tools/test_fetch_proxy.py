@@ -9,9 +9,8 @@ import re
 import shutil
 import socket
 import subprocess
-import time
 
-from servers import Faults, Nginx, fetch, fetch_json, folder, read, refused_port
+from servers import Faults, Nginx, fetch, fetch_json, folder, read, refused_port, wait_for_words
 from tap import Skip, case, check, main
 
 
@@ -42,12 +41,7 @@ class Tinyproxy:
         self.process = subprocess.Popen(["tinyproxy", "-d", "-c", config], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.DEVNULL)
         atexit.register(self.stop)
-        while self.process.poll() is None:
-            with socket.socket() as trial:
-                if trial.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return True
-            time.sleep(0.01)  # it has not said that it listens
-        return False
+        return wait_for_words(self.log, b"Accepting connections", self.process)
 
     def url(self, user=""):
         return f"http://{user}{'@' if user else ''}127.0.0.1:{self.port}"
