@@ -18,7 +18,7 @@ static int learn_names(struct pl_trace_encoder *encoder)
                 if (event.kind != PLAIT_RECORDING_NAMED || !event.text)
                         continue;
                 /* The map hands out what it was given, and nobody writes to it. */
-                r = pl_trace_map_put(&encoder->names, event.process, event.flow, (void *)(uintptr_t)event.text);
+                r = pl_id_map_put(&encoder->names, event.process, event.flow, (void *)(uintptr_t)event.text);
                 if (r < 0)
                         return r;
         }
@@ -55,11 +55,11 @@ static int allocate(struct pl_trace_encoder *encoder)
         return encoder->homes && encoder->lines ? 0 : -ENOMEM;
 }
 
-static void free_values(struct pl_trace_map *map)
+static void free_values(struct pl_id_map *map)
 {
         for (size_t i = 0; i < map->room; i++)
                 free(map->entries[i].value);
-        pl_trace_map_done(map);
+        pl_id_map_done(map);
 }
 
 static void done(struct pl_trace_encoder *encoder)
@@ -76,9 +76,9 @@ static void done(struct pl_trace_encoder *encoder)
         }
         free_values(&encoder->strands);
         free_values(&encoder->waitings);
-        pl_trace_map_done(&encoder->names);
-        pl_trace_map_done(&encoder->objects);
-        pl_trace_map_done(&encoder->arrows);
+        pl_id_map_done(&encoder->names);
+        pl_id_map_done(&encoder->objects);
+        pl_id_map_done(&encoder->arrows);
         for (int kind = 0; kind < PL_TRACE_KINDS; kind++) {
                 free_values(&encoder->used[kind]);
                 for (uint32_t i = 0; encoder->homes && i < encoder->info.n_processes; i++)

@@ -153,7 +153,7 @@ int pl_trace_packets_end(struct pl_trace_packets *packets)
         if (packets->batch.used > 0)
                 write_batch(packets);
         for (size_t i = 0; i < sizeof packets->interned / sizeof *packets->interned; i++)
-                pl_trace_map_done(&packets->interned[i]);
+                pl_id_map_done(&packets->interned[i]);
         pl_trace_proto_done(&packets->event);
         pl_trace_proto_done(&packets->fresh);
         pl_trace_proto_done(&packets->packet);
@@ -187,12 +187,12 @@ void pl_trace_packets_send_track(struct pl_trace_packets *packets)
 /* The number of *text*; a new one is told in the packet in the making. */
 static uint64_t intern(struct pl_trace_packets *packets, enum interned which, const char *text)
 {
-        uint64_t known = (uintptr_t)pl_trace_map_get(&packets->interned[which], 0, (uintptr_t)text);
+        uint64_t known = (uintptr_t)pl_id_map_get(&packets->interned[which], 0, (uintptr_t)text);
 
         if (known)
                 return known;
         uint64_t iid = ++packets->n_interned[which];
-        int r = pl_trace_map_put(&packets->interned[which], 0, (uintptr_t)text, (void *)(uintptr_t)iid);
+        int r = pl_id_map_put(&packets->interned[which], 0, (uintptr_t)text, (void *)(uintptr_t)iid);
         if (r < 0)
                 fail(packets, r);
         pl_trace_proto_number(&packets->part, ENTRY_IID, iid);

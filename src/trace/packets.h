@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "trace/map.h"
+#include "common/id_map.h"
 #include "trace/proto.h"
 
 enum pl_trace_event_type {
@@ -43,7 +43,7 @@ struct pl_trace_packets {
         int error;       /* the first failure, a negative errno */
         int64_t last_ns; /* of the last packet with a time */
         uint64_t n_tracks;
-        struct pl_trace_map interned[3];
+        struct pl_id_map interned[3];
         uint64_t n_interned[3];
         struct pl_trace_proto event, fresh, packet, part, track; /* in the making; fresh: interned data */
         struct pl_trace_proto batch;                             /* not yet written */

@@ -72,7 +72,7 @@ static void leave(struct pl_trace_encoder *encoder, struct pl_trace_strand *stra
 static const char *waiting_name(struct pl_trace_encoder *encoder, const char *cause)
 {
         static const char prefix[] = "waiting: ";
-        char *name = pl_trace_map_get(&encoder->waitings, 0, (uintptr_t)cause);
+        char *name = pl_id_map_get(&encoder->waitings, 0, (uintptr_t)cause);
         size_t bytes = strlen(cause) + 1;
 
         if (name)
@@ -82,7 +82,7 @@ static const char *waiting_name(struct pl_trace_encoder *encoder, const char *ca
                 return "waiting";
         memcpy(name, prefix, sizeof prefix - 1);
         memcpy(name + sizeof prefix - 1, cause, bytes);
-        if (pl_trace_map_put(&encoder->waitings, 0, (uintptr_t)cause, name) < 0) {
+        if (pl_id_map_put(&encoder->waitings, 0, (uintptr_t)cause, name) < 0) {
                 free(name);
                 return "waiting";
         }
@@ -93,7 +93,7 @@ static const char *waiting_name(struct pl_trace_encoder *encoder, const char *ca
 
 static struct pl_trace_strand *find(const struct pl_trace_encoder *encoder, uint32_t process, uint64_t flow)
 {
-        return flow ? pl_trace_map_get(&encoder->strands, process, flow) : NULL;
+        return flow ? pl_id_map_get(&encoder->strands, process, flow) : NULL;
 }
 
 /* The one that the event is about; one that is not known is new. NULL: out of memory, or the event is damaged. */
@@ -110,13 +110,13 @@ static struct pl_trace_strand *strand_of(struct pl_trace_encoder *encoder, const
                 .id = event->flow,
                 .process = event->process,
                 .lane = event->lane,
-                .name = pl_trace_map_get(&encoder->names, event->process, event->flow),
+                .name = pl_id_map_get(&encoder->names, event->process, event->flow),
                 .unwoken_ns = LONG_AGO_NS,
         };
         if (!strand->name && (event->kind == PLAIT_RECORDING_SPAWNED || event->kind == PLAIT_RECORDING_EXISTS))
                 strand->name = event->text;
         pl_trace_make_strand_track(encoder, strand, event->lane);
-        if (!strand->track || pl_trace_map_put(&encoder->strands, event->process, event->flow, strand) < 0) {
+        if (!strand->track || pl_id_map_put(&encoder->strands, event->process, event->flow, strand) < 0) {
                 free(strand);
                 return NULL;
         }
@@ -143,7 +143,7 @@ static void end_strand(struct pl_trace_encoder *encoder, struct pl_trace_strand 
         leave(encoder, strand, now_ns);
         while (strand->spans)
                 end_span(encoder, strand, now_ns);
-        pl_trace_map_take(&encoder->strands, strand->process, strand->id);
+        pl_id_map_take(&encoder->strands, strand->process, strand->id);
         *ended_place(encoder, strand->process, strand->id) = (struct pl_trace_ended){.id = strand->id,
                                                                                      .process = strand->process};
         free(strand);
@@ -219,7 +219,7 @@ static void put_waits(struct pl_trace_encoder *encoder, struct pl_trace_strand *
 {
         const char *cause = plait_recording_cause(encoder->recording, event->process, event->cause);
         const struct pl_trace_strand *other = find(encoder, event->process, event->other);
-        const char *object = pl_trace_map_get(&encoder->objects, event->process, event->object);
+        const char *object = pl_id_map_get(&encoder->objects, event->process, event->object);
 
         leave(encoder, strand, event->time_ns);
         if (is_thread(strand)) {
@@ -459,7 +459,7 @@ int pl_trace_put(struct pl_trace_encoder *encoder, const struct plait_recording_
         case PLAIT_RECORDING_DROPPED: put_dropped(encoder, event); return 0;
         case PLAIT_RECORDING_ENDED: pl_trace_end_process(encoder, event->process, event->time_ns); return 0;
         case PLAIT_RECORDING_OBJECT:
-                return event->text ? pl_trace_map_put(&encoder->objects, event->process, event->object,
+                return event->text ? pl_id_map_put(&encoder->objects, event->process, event->object,
                                                       (void *)(uintptr_t)event->text)
                                    : 0;
         case PLAIT_RECORDING_STOLE:

@@ -20,21 +20,21 @@ static const char *const phase_names[PLAIT_RECORDING_PHASES] = {
 
 void pl_trace_begin_arrow(struct pl_trace_encoder *encoder, uint64_t id)
 {
-        if (pl_trace_map_get(&encoder->arrows, 0, id) || pl_trace_map_put(&encoder->arrows, 0, id, encoder) < 0)
+        if (pl_id_map_get(&encoder->arrows, 0, id) || pl_id_map_put(&encoder->arrows, 0, id, encoder) < 0)
                 return; /* the one before it has not arrived yet */
         pl_trace_packets_flow(&encoder->packets, id);
 }
 
 void pl_trace_end_arrow(struct pl_trace_encoder *encoder, uint64_t id)
 {
-        if (pl_trace_map_take(&encoder->arrows, 0, id))
+        if (pl_id_map_take(&encoder->arrows, 0, id))
                 pl_trace_packets_end_flow(&encoder->packets, id);
 }
 
 static int put_request(struct pl_trace_encoder *encoder, const struct plait_recording_event *event)
 {
         struct pl_trace_packets *packets = &encoder->packets;
-        struct pl_trace_slot *slot = pl_trace_map_get(&encoder->used[PL_TRACE_REQUESTS], event->process, event->object);
+        struct pl_trace_slot *slot = pl_id_map_get(&encoder->used[PL_TRACE_REQUESTS], event->process, event->object);
 
         if (event->kind == PLAIT_RECORDING_REQUEST_BEGIN) {
                 slot = pl_trace_take_slot(encoder, PL_TRACE_REQUESTS, event->process, event->process, event->object,
@@ -72,7 +72,7 @@ static int put_call(struct pl_trace_encoder *encoder, const struct plait_recordi
 {
         struct pl_trace_packets *packets = &encoder->packets;
         bool begins = event->kind == PLAIT_RECORDING_CALL_BEGIN;
-        struct pl_trace_slot *slot = pl_trace_map_get(&encoder->used[PL_TRACE_CALLS], event->process, event->object);
+        struct pl_trace_slot *slot = pl_id_map_get(&encoder->used[PL_TRACE_CALLS], event->process, event->object);
 
         if (begins)
                 slot = pl_trace_take_slot(encoder, PL_TRACE_CALLS, event->process, event->process, event->object,
@@ -98,7 +98,7 @@ static int put_call(struct pl_trace_encoder *encoder, const struct plait_recordi
 static void put_submitted(struct pl_trace_encoder *encoder, const struct plait_recording_event *event)
 {
         struct pl_trace_packets *packets = &encoder->packets;
-        struct pl_trace_strand *strand = pl_trace_map_get(&encoder->strands, event->process, event->flow);
+        struct pl_trace_strand *strand = pl_id_map_get(&encoder->strands, event->process, event->flow);
         uint64_t track = strand ? strand->track : pl_trace_line_track(encoder, event->lane);
 
         if (!track)
@@ -115,7 +115,7 @@ static int put_job(struct pl_trace_encoder *encoder, const struct plait_recordin
 {
         struct pl_trace_packets *packets = &encoder->packets;
         bool begins = event->kind == PLAIT_RECORDING_JOB_BEGIN;
-        struct pl_trace_slot *slot = pl_trace_map_get(&encoder->used[PL_TRACE_JOBS], EVERYWHERE, event->object);
+        struct pl_trace_slot *slot = pl_id_map_get(&encoder->used[PL_TRACE_JOBS], EVERYWHERE, event->object);
 
         if (begins)
                 slot = pl_trace_take_slot(encoder, PL_TRACE_JOBS, event->process, EVERYWHERE, event->object,

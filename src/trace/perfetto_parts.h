@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "plait/recording.h"
-#include "trace/map.h"
+#include "common/id_map.h"
 #include "trace/packets.h"
 
 enum pl_trace_strand_state { PL_TRACE_UNKNOWN, PL_TRACE_RUNNING, PL_TRACE_RUNNABLE, PL_TRACE_WAITING };
@@ -65,12 +65,12 @@ struct pl_trace_encoder {
         struct plait_recording *recording;
         struct plait_recording_info info;
         struct pl_trace_packets packets;
-        struct pl_trace_map strands;
-        struct pl_trace_map names;    /* of tasks, told at any time of their lives */
-        struct pl_trace_map objects;  /* names of what is waited for */
-        struct pl_trace_map arrows;   /* those of jobs and of the program that have begun and not ended: this */
-        struct pl_trace_map waitings; /* by a cause's name: what the slice is called, allocated */
-        struct pl_trace_map used[PL_TRACE_KINDS]; /* slots, by what they are used for */
+        struct pl_id_map strands;
+        struct pl_id_map names;    /* of tasks, told at any time of their lives */
+        struct pl_id_map objects;  /* names of what is waited for */
+        struct pl_id_map arrows;   /* those of jobs and of the program that have begun and not ended: this */
+        struct pl_id_map waitings; /* by a cause's name: what the slice is called, allocated */
+        struct pl_id_map used[PL_TRACE_KINDS]; /* slots, by what they are used for */
         struct pl_trace_home *homes;              /* of processes */
         struct pl_trace_line *lines;              /* of lanes */
         int64_t next_end_ns;                      /* when the next process ends that does not say so */

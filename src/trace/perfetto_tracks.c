@@ -152,7 +152,7 @@ static uint64_t make_slot_track(struct pl_trace_encoder *encoder, enum pl_trace_
 struct pl_trace_slot *pl_trace_take_slot(struct pl_trace_encoder *encoder, enum pl_trace_kind kind, uint32_t process,
                                          uint32_t space, uint64_t id, const char *name)
 {
-        struct pl_trace_slot *slot = pl_trace_map_get(&encoder->used[kind], space, id);
+        struct pl_trace_slot *slot = pl_id_map_get(&encoder->used[kind], space, id);
 
         if (slot || process >= encoder->info.n_processes)
                 return slot;
@@ -168,7 +168,7 @@ struct pl_trace_slot *pl_trace_take_slot(struct pl_trace_encoder *encoder, enum 
                 slot->process = process;
                 slot->kind = kind;
         }
-        if (pl_trace_map_put(&encoder->used[kind], space, id, slot) < 0) {
+        if (pl_id_map_put(&encoder->used[kind], space, id, slot) < 0) {
                 slot->next = home->free_slots[kind];
                 home->free_slots[kind] = slot;
                 return NULL;
@@ -180,7 +180,7 @@ void pl_trace_free_slot(struct pl_trace_encoder *encoder, struct pl_trace_slot *
 {
         struct pl_trace_home *home = &encoder->homes[slot->process];
 
-        pl_trace_map_take(&encoder->used[slot->kind], space, id);
+        pl_id_map_take(&encoder->used[slot->kind], space, id);
         slot->next = home->free_slots[slot->kind];
         home->free_slots[slot->kind] = slot;
 }

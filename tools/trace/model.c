@@ -21,7 +21,7 @@
 
 struct model_flow *model_find(const struct model *model, uint32_t process, uint64_t flow)
 {
-        return flow ? map_get(&model->own->flows, process, flow) : NULL;
+        return flow ? pl_id_map_get(&model->own->flows, process, flow) : NULL;
 }
 
 static const char *name_of(const struct model *model, uint32_t process, uint64_t flow)
@@ -90,7 +90,7 @@ static int add_flow(struct model *model, const struct plait_recording_event *eve
         };
         if (event->flow & PLAIT_RECORDING_THREAD)
                 flow->name = thread_name(model, event);
-        int r = map_put(&own->flows, event->process, event->flow, flow);
+        int r = pl_id_map_put(&own->flows, event->process, event->flow, flow);
         if (r < 0) {
                 flow->next = own->free_flows;
                 own->free_flows = flow;
@@ -104,7 +104,7 @@ static int add_flow(struct model *model, const struct plait_recording_event *eve
 /* The flow that the event is about; one that is not known is new. */
 static int flow_of(struct model *model, const struct plait_recording_event *event, struct model_flow **ret)
 {
-        *ret = map_get(&model->own->flows, event->process, event->flow);
+        *ret = pl_id_map_get(&model->own->flows, event->process, event->flow);
         return *ret ? 0 : add_flow(model, event, ret);
 }
 
@@ -134,7 +134,7 @@ static void add_cause(struct model *model, const struct model_slice *slice)
 static const char *object_name(const struct model *model, const struct model_flow *flow)
 {
         static const char *const transport[] = {"http", "read", "write", "call", "poll"};
-        const char *name = flow->object ? map_get(&model->own->objects, flow->process, flow->object) : NULL;
+        const char *name = flow->object ? pl_id_map_get(&model->own->objects, flow->process, flow->object) : NULL;
 
         if (name || !flow->request)
                 return name;
@@ -204,7 +204,7 @@ static int end_flow(struct model *model, struct model_flow *flow, int64_t now_ns
                 r = model_end_spans(model, flow, now_ns, open);
         if (r == 0 && own->reader->ends)
                 r = own->reader->ends(own->reader->arg, flow);
-        map_take(&own->flows, flow->process, flow->id);
+        pl_id_map_take(&own->flows, flow->process, flow->id);
         *ended_place(own, flow->process, flow->id) = (struct ended){.id = flow->id, .process = flow->process};
         flow->next = own->free_flows;
         own->free_flows = flow;
@@ -227,7 +227,7 @@ static int on_exists(struct model_flow *flow, const struct plait_recording_event
 /* It may be told after the task began to run elsewhere, or even ended. */
 static int on_spawned(struct model *model, const struct plait_recording_event *event)
 {
-        struct model_flow *flow = map_get(&model->own->flows, event->process, event->flow);
+        struct model_flow *flow = pl_id_map_get(&model->own->flows, event->process, event->flow);
         bool late = flow;
 
         if (!late && has_ended(model->own, event->process, event->flow))
@@ -320,7 +320,7 @@ static int on_yields(struct model *model, struct model_flow *flow, const struct 
 static int on_wakes(struct model *model, const struct plait_recording_event *event)
 {
         const struct model_reader *reader = model->own->reader;
-        struct model_flow *flow = map_get(&model->own->flows, event->process, event->flow);
+        struct model_flow *flow = pl_id_map_get(&model->own->flows, event->process, event->flow);
         int r = 0;
 
         if (!flow)
@@ -354,7 +354,7 @@ static int on_wakes(struct model *model, const struct plait_recording_event *eve
 
 static int on_named(struct model *model, const struct plait_recording_event *event)
 {
-        struct model_flow *flow = map_get(&model->own->flows, event->process, event->flow);
+        struct model_flow *flow = pl_id_map_get(&model->own->flows, event->process, event->flow);
         int r = 0;
 
         if (!flow && has_ended(model->own, event->process, event->flow))
@@ -386,7 +386,7 @@ static int on_dropped(struct model *model, const struct plait_recording_event *e
 /* All flows of a process (or of all), at their end or the recording's. */
 static int end_flows(struct model *model, const uint32_t *process, int64_t now_ns, bool open)
 {
-        struct map *flows = &model->own->flows;
+        struct pl_id_map *flows = &model->own->flows;
         struct model_flow **all = calloc(flows->n + 1, sizeof(void *));
         size_t n = 0;
         int r = 0;

@@ -127,9 +127,9 @@ int model_end_spans(struct model *model, struct model_flow *flow, int64_t now_ns
 
 /* --- jobs and blocking calls --- */
 
-static struct model_job *find_job(struct map *jobs, uint32_t process, const struct plait_recording_event *event)
+static struct model_job *find_job(struct pl_id_map *jobs, uint32_t process, const struct plait_recording_event *event)
 {
-        struct model_job *job = map_get(jobs, process, event->object);
+        struct model_job *job = pl_id_map_get(jobs, process, event->object);
 
         if (job)
                 return job;
@@ -137,19 +137,19 @@ static struct model_job *find_job(struct map *jobs, uint32_t process, const stru
         if (!job)
                 return NULL;
         *job = (struct model_job){.id = event->object, .submitted_ns = -1, .start_ns = -1};
-        if (map_put(jobs, process, event->object, job) < 0) {
+        if (pl_id_map_put(jobs, process, event->object, job) < 0) {
                 free(job);
                 return NULL;
         }
         return job;
 }
 
-static int end_job(struct model *model, struct map *jobs, uint32_t process, struct model_job *job, int64_t now_ns)
+static int end_job(struct model *model, struct pl_id_map *jobs, uint32_t process, struct model_job *job, int64_t now_ns)
 {
         const struct model_reader *reader = model->own->reader;
         int r = 0;
 
-        map_take(jobs, process, job->id);
+        pl_id_map_take(jobs, process, job->id);
         job->end_ns = now_ns;
         if (job->start_ns >= 0 && reader->job)
                 r = reader->job(reader->arg, job);
@@ -161,12 +161,12 @@ int model_on_job(struct model *model, const struct plait_recording_event *event)
 {
         bool is_call = event->kind == PLAIT_RECORDING_CALL_BEGIN || event->kind == PLAIT_RECORDING_CALL_END;
         bool ends = event->kind == PLAIT_RECORDING_CALL_END || event->kind == PLAIT_RECORDING_JOB_END;
-        struct map *jobs = is_call ? &model->own->calls : &model->own->jobs;
+        struct pl_id_map *jobs = is_call ? &model->own->calls : &model->own->jobs;
         uint32_t process = is_call ? event->process : 0;
         struct model_job *job;
 
         if (ends) {
-                job = map_get(jobs, process, event->object);
+                job = pl_id_map_get(jobs, process, event->object);
                 if (!job)
                         return 0;
                 job->result = event->value;
@@ -197,7 +197,7 @@ int model_on_job(struct model *model, const struct plait_recording_event *event)
 static int begin_request(struct model *model, const struct plait_recording_event *event)
 {
         struct model_flow *flow = model_find(model, event->process, event->flow);
-        struct model_request *old = map_take(&model->own->requests, event->process, event->object);
+        struct model_request *old = pl_id_map_take(&model->own->requests, event->process, event->object);
         struct model_request *request = malloc(sizeof *request);
 
         free(old);
@@ -212,7 +212,7 @@ static int begin_request(struct model *model, const struct plait_recording_event
         };
         for (int i = 0; i < PLAIT_RECORDING_PHASES; i++)
                 request->phase_ns[i] = -1;
-        if (map_put(&model->own->requests, event->process, event->object, request) < 0) {
+        if (pl_id_map_put(&model->own->requests, event->process, event->object, request) < 0) {
                 free(request);
                 return -ENOMEM;
         }
@@ -230,7 +230,7 @@ static int end_request(struct model *model, struct model_request *request, int64
         struct model_flow *flow = model_find(model, request->process, request->flow);
         int r = 0;
 
-        map_take(&model->own->requests, request->process, request->id);
+        pl_id_map_take(&model->own->requests, request->process, request->id);
         request->end_ns = now_ns;
         if (flow) {
                 request->flow_name = flow->name;
@@ -249,7 +249,7 @@ int model_on_request(struct model *model, const struct plait_recording_event *ev
 
         if (event->kind == PLAIT_RECORDING_REQUEST_BEGIN)
                 return begin_request(model, event);
-        request = map_get(&model->own->requests, event->process, event->object);
+        request = pl_id_map_get(&model->own->requests, event->process, event->object);
         if (!request)
                 return 0;
         if (event->kind == PLAIT_RECORDING_REQUEST_PHASE) {
@@ -268,7 +268,7 @@ int model_on_object(struct model *model, const struct plait_recording_event *eve
 {
         /* The map hands out what it was given, and nobody writes to it. */
         return event->text
-                       ? map_put(&model->own->objects, event->process, event->object, (void *)(uintptr_t)event->text)
+                       ? pl_id_map_put(&model->own->objects, event->process, event->object, (void *)(uintptr_t)event->text)
                        : 0;
 }
 
@@ -312,14 +312,14 @@ int model_end_rest(struct model *model)
         return r;
 }
 
-static void free_values(struct map *map)
+static void free_values(struct pl_id_map *map)
 {
         for (size_t i = 0; i < map->room; i++)
                 free(map->entries[i].value);
-        map_done(map);
+        pl_id_map_done(map);
 }
 
-static void free_spans(struct map *flows)
+static void free_spans(struct pl_id_map *flows)
 {
         for (size_t i = 0; i < flows->room; i++) {
                 struct model_flow *flow = flows->entries[i].value;
@@ -338,8 +338,8 @@ void model_parts_done(struct model_private *own)
         if (!own)
                 return;
         free_spans(&own->flows);
-        map_done(&own->flows);
-        map_done(&own->objects);
+        pl_id_map_done(&own->flows);
+        pl_id_map_done(&own->objects);
         free_values(&own->requests);
         free_values(&own->jobs);
         free_values(&own->calls);

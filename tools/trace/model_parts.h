@@ -4,7 +4,7 @@
 #ifndef TRACE_MODEL_PARTS_H
 #define TRACE_MODEL_PARTS_H
 
-#include "trace/map.h"
+#include "common/id_map.h"
 #include "trace/model.h"
 
 enum {
@@ -37,11 +37,11 @@ struct lane_state {
 
 struct model_private {
         const struct model_reader *reader;
-        struct map flows;    /* struct model_flow */
-        struct map objects;  /* texts */
-        struct map requests; /* struct model_request, allocated */
-        struct map jobs;     /* struct model_job, allocated; pools' as of process 0, since their numbers are unique */
-        struct map calls;    /* the same, blocking calls */
+        struct pl_id_map flows;    /* struct model_flow */
+        struct pl_id_map objects;  /* texts */
+        struct pl_id_map requests; /* struct model_request, allocated */
+        struct pl_id_map jobs;     /* struct model_job, allocated; pools' as of process 0, since their numbers are unique */
+        struct pl_id_map calls;    /* the same, blocking calls */
         struct lane_state *lanes;
         uint32_t n_lanes;
         struct model_flow *free_flows;

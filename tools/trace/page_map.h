@@ -1,4 +1,7 @@
-/* A table from pairs of numbers to indices, for what the page's writer looks up by address or by process and task. */
+/*
+ * A map from pairs of numbers to indices, for what the page's writer looks up by address or by process and task; and
+ * arrays that grow.
+ */
 #ifndef TRACE_PAGE_MAP_H
 #define TRACE_PAGE_MAP_H
 
@@ -6,11 +9,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/id_map.h"
+
 #define PAGE_NONE UINT32_MAX
 
+/* Zeroed: empty. */
 struct page_map {
-        struct page_slot *slots;
-        size_t capacity, count;
+        struct pl_id_map of; /* the indices, plus 1, as pointers */
 };
 
 /* The value of a key, or PAGE_NONE. */

@@ -93,7 +93,7 @@ static uint64_t mix(uint64_t hash, uint64_t more)
 static int add_alike(struct summary *summary, const struct summary_wait *wait, const char *cause)
 {
         uint64_t key = mix(mix((uintptr_t)wait->flow_name, wait->cause), is_lasting(cause) ? wait->object : 0);
-        struct summary_alike *alike = map_get(&summary->alike, wait->process, key);
+        struct summary_alike *alike = pl_id_map_get(&summary->alike, wait->process, key);
 
         if (!alike && summary->alike.n == ALIKE_MOST) {
                 summary->not_alike++;
@@ -101,7 +101,7 @@ static int add_alike(struct summary *summary, const struct summary_wait *wait, c
         }
         if (!alike) {
                 alike = calloc(1, sizeof *alike);
-                if (!alike || map_put(&summary->alike, wait->process, key, alike) < 0) {
+                if (!alike || pl_id_map_put(&summary->alike, wait->process, key, alike) < 0) {
                         free(alike);
                         return -ENOMEM;
                 }
@@ -114,11 +114,11 @@ static int add_alike(struct summary *summary, const struct summary_wait *wait, c
 
 static int add_lock(struct summary *summary, const struct summary_wait *wait)
 {
-        struct summary_lock *lock = map_get(&summary->locks, wait->process, wait->object);
+        struct summary_lock *lock = pl_id_map_get(&summary->locks, wait->process, wait->object);
 
         if (!lock) {
                 lock = calloc(1, sizeof *lock);
-                if (!lock || map_put(&summary->locks, wait->process, wait->object, lock) < 0) {
+                if (!lock || pl_id_map_put(&summary->locks, wait->process, wait->object, lock) < 0) {
                         free(lock);
                         return -ENOMEM;
                 }
@@ -161,11 +161,11 @@ static int on_ends(void *arg, const struct model_flow *flow)
 {
         struct summary *summary = arg;
         uint64_t key = mix((uintptr_t)flow->name, flow->id & PLAIT_RECORDING_THREAD);
-        struct summary_name *name = map_get(&summary->names, flow->process, key);
+        struct summary_name *name = pl_id_map_get(&summary->names, flow->process, key);
 
         if (!name) {
                 name = calloc(1, sizeof *name);
-                if (!name || map_put(&summary->names, flow->process, key, name) < 0) {
+                if (!name || pl_id_map_put(&summary->names, flow->process, key, name) < 0) {
                         free(name);
                         return -ENOMEM;
                 }
@@ -218,7 +218,7 @@ static int compare_names(const void *left, const void *right)
 }
 
 /* All values of a map, sorted; the caller frees the row. */
-static void *sorted(const struct map *map, int (*compare)(const void *, const void *), size_t limit, size_t *ret)
+static void *sorted(const struct pl_id_map *map, int (*compare)(const void *, const void *), size_t limit, size_t *ret)
 {
         void **values = calloc(map->n + 1, sizeof *values);
         size_t n = 0;
@@ -262,11 +262,11 @@ int summary_make(struct summary *summary, const char *path, size_t limit, char *
         return r;
 }
 
-static void free_map(struct map *map)
+static void free_map(struct pl_id_map *map)
 {
         for (size_t i = 0; i < map->room; i++)
                 free(map->entries[i].value);
-        map_done(map);
+        pl_id_map_done(map);
 }
 
 void summary_done(struct summary *summary)

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "trace/map.h"
+#include "common/id_map.h"
 #include "trace/model.h"
 
 /* A wait. Names are those of the recording, NULL where there is none. */
@@ -55,7 +55,7 @@ struct summary {
         size_t n_requests;
         uint64_t all_requests;
 
-        struct map alike, locks, names; /* struct summary_alike, _lock, _name */
+        struct pl_id_map alike, locks, names; /* struct summary_alike, _lock, _name */
         uint64_t not_alike;             /* waits beyond what is kept in *alike* */
 
         /* Of the maps, once it is made: what leads, up to limit. */
