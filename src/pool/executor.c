@@ -99,7 +99,7 @@ int plait_executor_shutdown(struct plait_executor *executor, unsigned how, int64
 {
         if (how > PLAIT_SHUTDOWN_NOW)
                 return -EINVAL;
-        if (executor->kind->is_inside(executor))
+        if (pl_job_is_inside(executor))
                 return -EDEADLK;
         stop(executor, how == PLAIT_SHUTDOWN_NOW ? PL_EXECUTOR_STOPPING : PL_EXECUTOR_DRAINING);
         return plait_future_wait(executor->stopped, deadline_ns, NULL, NULL);
@@ -109,7 +109,7 @@ void plait_executor_free(struct plait_executor *executor)
 {
         if (!executor)
                 return;
-        if (executor->kind->is_inside(executor))
+        if (pl_job_is_inside(executor))
                 pl_panic("plait_executor_free() of executor '%s' by one of its jobs, which it would wait for: free it "
                          "where it was opened",
                          executor->name);
@@ -314,8 +314,8 @@ static int call(struct plait_executor *executor, const struct plait_job *job, in
 int plait_executor_call(struct plait_executor *executor, const struct plait_job *job, int64_t deadline_ns,
                         struct plait_job_end *ret_end)
 {
-        return executor->kind->is_inside(executor) ? call_here(executor, job, deadline_ns, ret_end)
-                                                   : call(executor, job, deadline_ns, ret_end);
+        return pl_job_is_inside(executor) ? call_here(executor, job, deadline_ns, ret_end)
+                                          : call(executor, job, deadline_ns, ret_end);
 }
 
 /* --- looking --- */

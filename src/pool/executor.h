@@ -38,9 +38,6 @@ struct pl_executor_kind {
          */
         int (*submit)(struct plait_executor *executor, struct pl_job *job);
 
-        /* After jobs with *more* set: see to it that workers begin. NULL: submit() does that at once in any case. */
-        void (*flush)(struct plait_executor *executor);
-
         /*
          * Somebody does not want *job* any more. If it is queued, take it off the queue and return true: then it is
          * the kind's no longer, and is finished as PLAIT_JOB_CANCELLED. If it runs, end it or have it told, and return
@@ -68,9 +65,6 @@ struct pl_executor_kind {
 
         /* How many jobs can run at the same time, for choosing chunks; >= 1. */
         unsigned (*width)(struct plait_executor *executor);
-
-        /* Whether the caller is in a job of this executor: waiting for another one might be for ever. */
-        bool (*is_inside)(struct plait_executor *executor);
 };
 
 enum pl_executor_stage { PL_EXECUTOR_OPEN, PL_EXECUTOR_DRAINING, PL_EXECUTOR_STOPPING };
@@ -109,7 +103,6 @@ struct pl_job {
         size_t count;
         int *codes;          /* what fn returned for each item that was made; NULL: for count 1 only */
         bool stop_at_error;  /* items after one that fails are not to be made */
-        bool more;           /* flush() follows soon: workers need not be woken before that */
         const char *name;    /* or NULL */
         int priority;        /* -128 to 127; higher first */
         int64_t timeout_ns;  /* how long an item may take, from its beginning; 0: no limit */
@@ -217,6 +210,9 @@ struct pl_job_here {
 /* NULL: none. Returns what was there before. Of plain threads and worker processes. */
 struct pl_job_here *pl_job_here_set(struct pl_job_here *here);
 struct pl_job_here *pl_job_here(void);
+
+/* Whether the caller is in a job of this executor: waiting for another one might be for ever. */
+bool pl_job_is_inside(const struct plait_executor *executor);
 
 /* --- queues by priority; the caller locks --- */
 

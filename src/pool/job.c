@@ -280,6 +280,13 @@ struct pl_job_here *pl_job_here(void)
         return pl_sched_in_task() ? pl_tasks_here() : pl_pool_here_get();
 }
 
+bool pl_job_is_inside(const struct plait_executor *executor)
+{
+        const struct pl_job_here *here = pl_job_here();
+
+        return here && here->executor == executor;
+}
+
 bool plait_job_cancelled(void)
 {
         if (pl_sched_in_task())

@@ -287,8 +287,7 @@ int plait_executor_map(struct plait_executor *executor, int (*fn)(void *arg, voi
         map.args = args;
         map.results = result_bytes ? results : NULL;
         map.n = n;
-        return executor->kind->in_process ? spread_out(&map, executor->kind->is_inside(executor))
-                                          : pl_map_in_chunks(&map);
+        return executor->kind->in_process ? spread_out(&map, pl_job_is_inside(executor)) : pl_map_in_chunks(&map);
 }
 
 int plait_executor_stream(struct plait_executor *executor, const struct plait_executor_flow *flow,
@@ -300,7 +299,7 @@ int plait_executor_stream(struct plait_executor *executor, const struct plait_ex
                 return -EINVAL;
         map.flow = *flow;
         map.n = SIZE_MAX;
-        if (!executor->kind->is_inside(executor))
+        if (!pl_job_is_inside(executor))
                 return pl_map_in_chunks(&map);
         char *room = malloc(flow->arg_bytes + flow->result_bytes + 2 * _Alignof(max_align_t));
         if (!room)

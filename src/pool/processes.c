@@ -224,13 +224,6 @@ static unsigned width(struct plait_executor *executor)
         return limit;
 }
 
-/* Its jobs are in other processes, where this executor is not. */
-static bool is_inside(struct plait_executor *executor)
-{
-        (void)executor;
-        return false;
-}
-
 static const struct pl_executor_kind kind = {
         .name = "processes",
         .in_process = false,
@@ -242,7 +235,6 @@ static const struct pl_executor_kind kind = {
         .free = free_pool,
         .look = look,
         .width = width,
-        .is_inside = is_inside,
 };
 
 /* --- opening --- */

@@ -128,7 +128,6 @@ static int submit(struct stream *stream, struct chunk *chunk, size_t count, unsi
         job->count = count;
         job->codes = chunk->codes;
         job->stop_at_error = !pl_map_collects(map);
-        job->more = map->executor->kind->flush != NULL;
         job->name = map->opts->name;
         job->timeout_ns = map->executor->job_timeout_ns;
         job->deadline_ns = map->deadline_ns;
@@ -142,14 +141,6 @@ static int submit(struct stream *stream, struct chunk *chunk, size_t count, unsi
         chunk->job = job;
         chunk->under_way = count;
         return 0;
-}
-
-static void flush(struct stream *stream)
-{
-        struct plait_executor *executor = stream->map->executor;
-
-        if (executor->kind->flush)
-                executor->kind->flush(executor);
 }
 
 /* --- filling --- */
@@ -353,7 +344,6 @@ static void receive(struct stream *stream)
                 int r = submit(stream, chunk, again ? 1 : left, again ? 1 : 0);
                 if (r < 0)
                         report_rest(stream, chunk, PLAIT_JOB_REFUSED, r);
-                flush(stream);
         }
         report_rest(stream, chunk, PLAIT_JOB_CANCELLED, -ECANCELED);
         stream->first = (stream->first + 1) % stream->depth;
@@ -368,7 +358,6 @@ static void run(struct stream *stream)
                 while (!stream->exhausted && !stream->error && stream->out < stream->depth &&
                        stream->items_out < stream->limit && send(stream))
                         ;
-                flush(stream);
                 if (stream->error)
                         cancel_all(stream);
                 if (!stream->out)

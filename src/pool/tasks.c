@@ -190,6 +190,15 @@ static void mend(struct pool *pool, int error)
                 pl_executor_gone(&pool->base);
 }
 
+/* It was begun, and no task could be made for it. */
+static void take_back(struct pool *pool, struct pl_job *job)
+{
+        pl_lock_acquire(&pool->lock);
+        pool->running--;
+        pl_job_queue_end(job);
+        pl_lock_release(&pool->lock);
+}
+
 static int tasks_submit(struct plait_executor *executor, struct pl_job *job)
 {
         struct pool *pool = pool_of(executor);
@@ -214,10 +223,7 @@ static int tasks_submit(struct plait_executor *executor, struct pl_job *job)
                 return r;
         r = start(pool, job);
         if (r < 0) {
-                pl_lock_acquire(&pool->lock);
-                pool->running--;
-                pl_job_queue_end(job);
-                pl_lock_release(&pool->lock);
+                take_back(pool, job);
                 mend(pool, r);
         }
         return r;
@@ -264,10 +270,7 @@ static void tasks_resize(struct plait_executor *executor, unsigned workers)
                         return;
                 r = start(pool, job);
                 if (r < 0) {
-                        pl_lock_acquire(&pool->lock);
-                        pool->running--;
-                        pl_job_queue_end(job);
-                        pl_lock_release(&pool->lock);
+                        take_back(pool, job);
                         pl_job_finish(job, PLAIT_JOB_REFUSED, r);
                         mend(pool, r);
                 }
@@ -320,13 +323,6 @@ static unsigned tasks_width(struct plait_executor *executor)
         return limit && limit < workers ? limit : workers ? workers : 1;
 }
 
-static bool tasks_is_inside(struct plait_executor *executor)
-{
-        const struct pl_job_here *here = pl_job_here();
-
-        return here && here->executor == executor;
-}
-
 static const struct pl_executor_kind tasks_kind = {.name = "tasks",
                                                    .in_process = true,
                                                    .has_timeout = true,
@@ -336,8 +332,7 @@ static const struct pl_executor_kind tasks_kind = {.name = "tasks",
                                                    .stop = tasks_stop,
                                                    .free = tasks_free,
                                                    .look = tasks_look,
-                                                   .width = tasks_width,
-                                                   .is_inside = tasks_is_inside};
+                                                   .width = tasks_width};
 
 int plait_executor_tasks(struct plait_scope *scope, const struct plait_executor_opts *opts,
                          struct plait_executor **ret_executor)

@@ -448,13 +448,6 @@ static unsigned threads_width(struct plait_executor *executor)
         return width;
 }
 
-static bool threads_is_inside(struct plait_executor *executor)
-{
-        const struct pl_job_here *here = pl_job_here();
-
-        return here && here->executor == executor;
-}
-
 static const struct pl_executor_kind threads_kind = {.name = "threads",
                                                      .in_process = true,
                                                      .submit = threads_submit,
@@ -463,8 +456,7 @@ static const struct pl_executor_kind threads_kind = {.name = "threads",
                                                      .stop = threads_stop,
                                                      .free = threads_free,
                                                      .look = threads_look,
-                                                     .width = threads_width,
-                                                     .is_inside = threads_is_inside};
+                                                     .width = threads_width};
 
 /* How many threads by default: as many as there are processors for them. */
 static unsigned default_limit(const struct pl_order *order)
