@@ -197,6 +197,24 @@ def running_program_is_recorded():
 
 
 @case
+def program_can_be_looked_at_while_it_is_recorded():
+    with tempfile.TemporaryDirectory() as folder, Inspected(PROGRAM, "busy", env=ENV) as program:
+        path = os.path.join(folder, "x")
+        with subprocess.Popen([PLAIT, "trace", "--pid", str(program.pid), "--seconds", "1000", "-o", path],
+                              stderr=subprocess.PIPE, text=True, env=ENV) as recorder:
+            while not (os.path.exists(path) and "first" in trace("--summary", path).stdout):
+                check(recorder.poll() is None, "it does not record")
+            for command in ("ps", "tree"):
+                done = run(PLAIT, command, program.pid)
+                check(done.returncode == 0 and "first" in done.stdout, f"{command}: {done.returncode} {done.stderr}")
+            refused(trace("--pid", program.pid, "-s", "0.1", "-o", path + "2"), "records already")
+            recorder.send_signal(signal.SIGINT)
+            said = recorder.stderr.read()
+        check(recorder.returncode == 0, f"{recorder.returncode}: {said}")
+        check(os.listdir(folder) == ["x"], f"{os.listdir(folder)}")
+
+
+@case
 def second_recording_of_a_process_is_refused():
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen([PROGRAM, "busy"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,

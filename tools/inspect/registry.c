@@ -116,20 +116,31 @@ static int read_registry(struct inspect_memory *memory, uint64_t address, const 
         return 0;
 }
 
+/*
+ * The file of plait's code may be mapped a second time, as data: by a program that records itself, for the names of its
+ * functions. There the note leads into that same mapping, or to no registry; it is looked on.
+ */
 int inspect_find_registry(struct inspect_memory *memory, struct plait_registry *ret, struct inspect_error *error)
 {
         bool readable = false;
+        int r = 0;
 
         for (size_t i = 0; i < memory->n_mappings; i++) {
+                const struct inspect_mapping *mapping = &memory->mappings[i];
                 struct object object;
 
-                if (!read_object(memory, &memory->mappings[i], &object))
+                if (!read_object(memory, mapping, &object))
                         continue;
                 readable = true;
                 uint64_t address = search_object(memory, &object);
-                if (address)
-                        return read_registry(memory, address, memory->mappings[i].path, ret, error);
+                if (address && (address < mapping->start || address >= mapping->end)) {
+                        r = read_registry(memory, address, mapping->path, ret, error);
+                        if (r == 0)
+                                return 0;
+                }
         }
+        if (r < 0 && (!memory->live || inspect_is_alive(memory)))
+                return r;
         if (memory->live && !inspect_is_alive(memory))
                 return inspect_fail(error, "process %d has ended", memory->pid);
         if (!readable && memory->live)
