@@ -460,7 +460,7 @@ int pl_trace_put(struct pl_trace_encoder *encoder, const struct plait_recording_
         case PLAIT_RECORDING_ENDED: pl_trace_end_process(encoder, event->process, event->time_ns); return 0;
         case PLAIT_RECORDING_OBJECT:
                 return event->text ? pl_id_map_put(&encoder->objects, event->process, event->object,
-                                                      (void *)(uintptr_t)event->text)
+                                                   (void *)(uintptr_t)event->text)
                                    : 0;
         case PLAIT_RECORDING_STOLE:
         case PLAIT_RECORDING_STUCK:

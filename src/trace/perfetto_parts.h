@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "plait/recording.h"
 #include "common/id_map.h"
+#include "plait/recording.h"
 #include "trace/packets.h"
 
 enum pl_trace_strand_state { PL_TRACE_UNKNOWN, PL_TRACE_RUNNING, PL_TRACE_RUNNABLE, PL_TRACE_WAITING };
@@ -71,9 +71,9 @@ struct pl_trace_encoder {
         struct pl_id_map arrows;   /* those of jobs and of the program that have begun and not ended: this */
         struct pl_id_map waitings; /* by a cause's name: what the slice is called, allocated */
         struct pl_id_map used[PL_TRACE_KINDS]; /* slots, by what they are used for */
-        struct pl_trace_home *homes;              /* of processes */
-        struct pl_trace_line *lines;              /* of lanes */
-        int64_t next_end_ns;                      /* when the next process ends that does not say so */
+        struct pl_trace_home *homes;           /* of processes */
+        struct pl_trace_line *lines;           /* of lanes */
+        int64_t next_end_ns;                   /* when the next process ends that does not say so */
         uint64_t n_flows;
         struct pl_trace_ended ended[PL_TRACE_ENDED]; /* the last tasks that have */
 };

@@ -267,9 +267,9 @@ int model_on_request(struct model *model, const struct plait_recording_event *ev
 int model_on_object(struct model *model, const struct plait_recording_event *event)
 {
         /* The map hands out what it was given, and nobody writes to it. */
-        return event->text
-                       ? pl_id_map_put(&model->own->objects, event->process, event->object, (void *)(uintptr_t)event->text)
-                       : 0;
+        return event->text ? pl_id_map_put(&model->own->objects, event->process, event->object,
+                                           (void *)(uintptr_t)event->text)
+                           : 0;
 }
 
 int model_tell_event(struct model *model, const struct plait_recording_event *event)

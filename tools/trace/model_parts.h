@@ -40,8 +40,8 @@ struct model_private {
         struct pl_id_map flows;    /* struct model_flow */
         struct pl_id_map objects;  /* texts */
         struct pl_id_map requests; /* struct model_request, allocated */
-        struct pl_id_map jobs;     /* struct model_job, allocated; pools' as of process 0, since their numbers are unique */
-        struct pl_id_map calls;    /* the same, blocking calls */
+        struct pl_id_map jobs; /* struct model_job, allocated; pools' as of process 0, since their numbers are unique */
+        struct pl_id_map calls; /* the same, blocking calls */
         struct lane_state *lanes;
         uint32_t n_lanes;
         struct model_flow *free_flows;

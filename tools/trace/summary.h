@@ -56,7 +56,7 @@ struct summary {
         uint64_t all_requests;
 
         struct pl_id_map alike, locks, names; /* struct summary_alike, _lock, _name */
-        uint64_t not_alike;             /* waits beyond what is kept in *alike* */
+        uint64_t not_alike;                   /* waits beyond what is kept in *alike* */
 
         /* Of the maps, once it is made: what leads, up to limit. */
         struct summary_alike **top_alike;
