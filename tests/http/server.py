@@ -6,6 +6,7 @@ Prints one line of names and ports once it listens on 127.0.0.1: plain tls wrong
 when its standard input does. The path of a URL says how it is answered: see ANSWERS. The ports h2-* speak HTTP/2 without
 TLS to clients that do so unasked, each in one way.
 """
+import functools
 import gzip
 import os
 import socket
@@ -19,8 +20,8 @@ import zlib
 CRLF = b"\r\n"
 BODY = b"0123456789" * 10
 BROTLI = bytes.fromhex("1b330800041c87d7bbfbee8b8814b645f27cad8f01")  # "brotli " 300 times
-BOMB = gzip.compress(b"\0" * 50_000_000, mtime=0)
 stop = threading.Event()
+making = threading.Lock()  # of certificates, one at a time
 
 
 class Client:
@@ -91,6 +92,11 @@ def packed(body=BODY * 50):
 def with_coding(client, coding, data, announced=None):
     client.head(f"Content-Length: {len(data) if announced is None else announced}", f"Content-Encoding: {coding}")
     client.send(data)
+
+
+@functools.cache
+def bomb():
+    return gzip.compress(b"\0" * 50_000_000, mtime=0)
 
 
 def damaged(data, at):
@@ -208,9 +214,8 @@ def coded(client, request, rest):
         "damaged-br": ("br", damaged(BROTLI, 6)),
         "trailing": ("gzip", whole + b"junk that is no gzip"),
         "unknown": ("exotic", BODY),
-        "bomb": ("gzip", BOMB),
     }
-    coding, data = kinds[rest]
+    coding, data = kinds[rest] if rest != "bomb" else ("gzip", bomb())
     with_coding(client, coding, data)
 
 
@@ -445,10 +450,21 @@ def certificate(folder, name, host, days, signer=None, start=None):
     return base
 
 
-def context(base):
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.load_cert_chain(base + ".pem", base + ".key")
-    return made
+def context(*arguments):
+    """A function that makes a certificate when it is first wanted, for most tests want none: the TLS context with it."""
+
+    @functools.cache
+    def make():
+        base = certificate(*arguments)
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        made.load_cert_chain(base + ".pem", base + ".key")
+        return made
+
+    def get():
+        with making:
+            return make()
+
+    return get
 
 
 def listen(serve, tls=None):
@@ -458,7 +474,7 @@ def listen(serve, tls=None):
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if tls:
-                sock = tls.wrap_socket(sock, server_side=True, suppress_ragged_eofs=True)
+                sock = tls().wrap_socket(sock, server_side=True, suppress_ragged_eofs=True)
             serve(sock)
         except (OSError, ValueError):
             pass
@@ -482,10 +498,10 @@ def main():
     ca = certificate(folder, "ca", "plait test CA", 2)
     ports = {
         "plain": listen(serve_http),
-        "tls": listen(serve_http, context(certificate(folder, "good", "localhost", 2, ca))),
-        "wrongname": listen(serve_http, context(certificate(folder, "wrong", "example.test", 2, ca))),
-        "expired": listen(serve_http, context(certificate(folder, "expired", "localhost", -1, ca))),
-        "untrusted": listen(serve_http, context(certificate(folder, "self", "localhost", 2))),
+        "tls": listen(serve_http, context(folder, "good", "localhost", 2, ca)),
+        "wrongname": listen(serve_http, context(folder, "wrong", "example.test", 2, ca)),
+        "expired": listen(serve_http, context(folder, "expired", "localhost", -1, ca)),
+        "untrusted": listen(serve_http, context(folder, "self", "localhost", 2)),
     }
     for name, answer in H2_ANSWERS.items():
         ports[name] = listen(serve_h2(answer))

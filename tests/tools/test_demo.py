@@ -1,6 +1,6 @@
 """plait demo: its table, its JSON, and that it tells what it measured.
 
-usage: test_demo.py PLAIT SOURCE
+It takes its time, so each poller is seen with one of the two.   usage: test_demo.py PLAIT
 """
 
 import json
@@ -13,18 +13,16 @@ import tempfile
 from tap import case, check, main
 
 PLAIT = sys.argv[1]
-# Where the code is slowed down by a sanitizer or a debugging mode, the figures mean nothing.
-SLOW = bool(os.environ.get("ASAN_OPTIONS") or os.environ.get("TSAN_OPTIONS") or os.environ.get("PLAIT_DEBUG"))
 
 
-def demo(*args):
+def demo(*args, poller="epoll"):
     return subprocess.run([PLAIT, "demo", *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          text=True, timeout=300, check=False)
+                          text=True, timeout=300, check=False, env={**os.environ, "PLAIT_POLLER": poller})
 
 
 @case
 def json_has_the_figures_of_the_contract():
-    done = demo("--json")
+    done = demo("--json", poller="io_uring")
     check(done.returncode == 0 and done.stderr == "", done.stderr)
     data = json.loads(done.stdout)
     check((data["schema"], data["pages"], data["latency_ms"]) == (1, 160, 50), str(data))
@@ -44,15 +42,15 @@ def json_has_the_figures_of_the_contract():
     # What is computed is the same in all ways, and so is the time it takes a processor.
     cpu = [way["cpu_s"] for way in data["cpu"]]
     check(min(cpu) > max(cpu) / 10, str(data))
-    if not SLOW:
-        check(ways["tasks"]["speedup"] > 20, str(data))
+    # With five at once it cannot take less than 1.6 s; tasks that wait for all pages at once take a fraction of that.
+    check(ways["tasks"]["speedup"] > max(ways["threads-5"]["speedup"], ways["processes-5"]["speedup"]), str(data))
 
 
 @case
 def table_and_sentence_tell_the_same():
     with tempfile.TemporaryDirectory() as folder:
         page = os.path.join(folder, "page of the demo.html")
-        done = demo("--page", page)
+        done = demo("--page", page, poller="epoll")
         check(done.returncode == 0 and done.stderr == "", done.stderr)
         check(done.stdout.splitlines()[-1].endswith(": " + page), done.stdout)
         with open(page, encoding="utf-8") as file:

@@ -146,6 +146,7 @@ def certificates_are_verified_unless_waived():
 
 @case
 def http_versions_are_as_asked_for():
+    works(faults.url("ok/5", "tls", "localhost"), "--cacert", CA)  # that server's certificate is then there
     server = Nginx(more='location = /version { return 200 "$server_protocol"; }', tls=os.path.join(faults.folder, "good"))
     url = f"https://localhost:{server.port}/version"
     works(url, "--cacert", CA, body=b"HTTP/2.0")
