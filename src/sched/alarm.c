@@ -76,13 +76,16 @@ int plait_timer_start(struct plait_timer *timer, int64_t deadline_ns, void (*fn)
         return 0;
 }
 
+/* Who has removed it and finds nobody in the function is the only one who writes the word. */
 static bool unset(struct alarm *alarm)
 {
-        bool was_set = pl_timers_remove(&alarm->timer);
-
-        if (was_set)
+        if (!pl_timers_remove(&alarm->timer))
+                return false;
+        if (atomic_load_explicit(&alarm->word, memory_order_relaxed) == SET)
+                atomic_store_explicit(&alarm->word, 0, memory_order_relaxed);
+        else
                 atomic_fetch_sub_explicit(&alarm->word, SET, memory_order_relaxed);
-        return was_set;
+        return true;
 }
 
 bool plait_timer_cancel(struct plait_timer *timer)

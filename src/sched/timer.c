@@ -8,6 +8,7 @@ enum {
         SLOT_BITS = 6,
         SLOT_MASK = PL_TIMER_SLOTS - 1,
         EXACT_LIMIT = 16, /* a longer slot above level 0 is not searched for its earliest timer */
+        BATCH = 64,       /* timers whose due() is called in one section */
 };
 
 /* A timer may not fire early, so its tick is rounded up; at the end of time to the last tick there is. */
@@ -51,12 +52,12 @@ static void place(struct pl_timers *wheel, struct pl_timer *timer)
 
 void pl_timers_insert(struct pl_timers *wheel, struct pl_timer *timer)
 {
-        pl_lock_acquire(&wheel->lock);
+        pl_spin_lock(&wheel->lock);
         atomic_store_explicit(&timer->wheel, wheel, memory_order_relaxed);
         place(wheel, timer);
         if (timer->deadline_ns < atomic_load_explicit(&wheel->next_ns, memory_order_relaxed))
                 atomic_store_explicit(&wheel->next_ns, timer->deadline_ns, memory_order_relaxed);
-        pl_lock_release(&wheel->lock);
+        pl_spin_unlock(&wheel->lock);
 }
 
 /* The slot is found from the link: the last timer's neighbours are both the slot's head. */
@@ -78,13 +79,13 @@ bool pl_timers_remove(struct pl_timer *timer)
 
         if (!wheel)
                 return false;
-        pl_lock_acquire(&wheel->lock);
+        pl_spin_lock(&wheel->lock);
         bool set = atomic_load_explicit(&timer->wheel, memory_order_relaxed) == wheel;
         if (set) {
                 unplace(wheel, timer);
                 atomic_store_explicit(&timer->wheel, NULL, memory_order_relaxed);
         }
-        pl_lock_release(&wheel->lock);
+        pl_spin_unlock(&wheel->lock);
         return set;
 }
 
@@ -159,46 +160,52 @@ static void advance(struct pl_timers *wheel, uint64_t now_tick)
         }
         if (now_tick > wheel->now_tick)
                 wheel->now_tick = now_tick;
-        atomic_store_explicit(&wheel->next_ns, next_look(wheel), memory_order_relaxed);
 }
 
-/* Under the lock: call due() for the first one that is due, which is set no more then. *ret_timer* NULL: it declined.
+/*
+ * Under the lock: call due() for those that are due, up to *most*, and set them no more. Those to be fired go to
+ * *firing*. Returns how many it were.
  */
-static bool take_due(struct pl_timers *wheel, struct pl_timer **ret_timer)
+static unsigned take_due(struct pl_timers *wheel, unsigned most, struct pl_list *firing)
 {
-        struct pl_list *link = pl_list_pop_front(&wheel->due);
+        struct pl_list *link;
+        unsigned n = 0;
 
-        if (!link)
-                return false;
-        struct pl_timer *timer = PL_CONTAINER_OF(link, struct pl_timer, link);
-        *ret_timer = timer->kind->due(timer) ? timer : NULL;
-        /* Whoever finds this set no more may go on at once and use the timer for something else. */
-        atomic_store_explicit(&timer->wheel, NULL, memory_order_release);
-        return true;
+        while (n < most && (link = pl_list_pop_front(&wheel->due))) {
+                struct pl_timer *timer = PL_CONTAINER_OF(link, struct pl_timer, link);
+                bool fires = timer->kind->due(timer);
+                bool alone = fires && timer->kind->one_by_one;
+
+                /* Whoever finds this set no more may go on at once and use the timer for something else. */
+                atomic_store_explicit(&timer->wheel, NULL, memory_order_release);
+                if (fires)
+                        pl_list_push_back(firing, link);
+                n++;
+                if (alone)
+                        break;
+        }
+        return n;
 }
 
 void pl_timers_fire(struct pl_timers *wheel, int64_t now_ns)
 {
-        struct pl_timer *timer;
         struct pl_list firing;
         struct pl_list *link;
+        unsigned left = PL_TIMERS_AT_ONCE;
 
         pl_list_init(&firing);
-        pl_lock_acquire(&wheel->lock);
+        pl_spin_lock(&wheel->lock);
         advance(wheel, (uint64_t)now_ns >> TICK_SHIFT);
-        while (take_due(wheel, &timer)) {
-                if (timer && timer->kind->one_by_one) {
-                        pl_lock_release(&wheel->lock);
-                        timer->kind->fire(timer);
-                        pl_lock_acquire(&wheel->lock);
-                } else if (timer) {
-                        pl_list_push_back(&firing, &timer->link);
-                }
-        }
-        pl_lock_release(&wheel->lock);
+        for (unsigned n; (n = take_due(wheel, left < BATCH ? left : BATCH, &firing)); left -= n) {
+                pl_spin_unlock(&wheel->lock);
+                while ((link = pl_list_pop_front(&firing))) {
+                        struct pl_timer *timer = PL_CONTAINER_OF(link, struct pl_timer, link);
 
-        while ((link = pl_list_pop_front(&firing))) {
-                timer = PL_CONTAINER_OF(link, struct pl_timer, link);
-                timer->kind->fire(timer);
+                        timer->kind->fire(timer);
+                }
+                pl_spin_lock(&wheel->lock);
         }
+        int64_t next_ns = pl_list_empty(&wheel->due) ? next_look(wheel) : ns_of(wheel->now_tick);
+        atomic_store_explicit(&wheel->next_ns, next_ns, memory_order_relaxed);
+        pl_spin_unlock(&wheel->lock);
 }

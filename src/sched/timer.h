@@ -8,6 +8,9 @@
  * A wheel has a lock of its own, which is almost never contended: its worker inserts, and a task that has moved to
  * another worker removes. So a removed timer is gone at once, and another worker can fire the timers of one that is
  * held up. due() runs under the lock: when pl_timers_remove() has returned, due() neither runs nor will.
+ *
+ * Timers that are due fire in batches, so that what due() has brought into the cache is there for fire(), and no more
+ * than PL_TIMERS_AT_ONCE in one go: the tasks that they have woken come between, and other workers can take some.
  */
 #ifndef PL_SCHED_TIMER_H
 #define PL_SCHED_TIMER_H
@@ -17,9 +20,9 @@
 #include <stdint.h>
 
 #include "base/list.h"
-#include "plat/lock.h"
+#include "plat/spin.h"
 
-enum { PL_TIMER_LEVELS = 9, PL_TIMER_SLOTS = 64 };
+enum { PL_TIMER_LEVELS = 9, PL_TIMER_SLOTS = 64, PL_TIMERS_AT_ONCE = 4096 };
 
 struct pl_timer;
 struct pl_timers;
@@ -42,7 +45,7 @@ struct pl_timer {
 };
 
 struct pl_timers {
-        struct pl_lock lock;
+        struct pl_spin lock;
         _Atomic int64_t next_ns; /* nothing is due before; PLAIT_NEVER when it is empty */
         uint64_t now_tick;       /* all ticks up to this one have been fired */
         uint64_t occupied[PL_TIMER_LEVELS];
@@ -58,7 +61,7 @@ void pl_timers_insert(struct pl_timers *wheel, struct pl_timer *timer);
 /* Take *timer* off the wheel it is on, if it is. True: it was, and will not fire. */
 bool pl_timers_remove(struct pl_timer *timer);
 
-/* Fire what is due. */
+/* Fire what is due; if that is a lot, a part of it, and the rest is due still. */
 void pl_timers_fire(struct pl_timers *wheel, int64_t now_ns);
 
 static inline bool pl_timers_due(struct pl_timers *wheel, int64_t now_ns)

@@ -184,3 +184,26 @@ TEST(fire_is_not_called_when_due_declines)
         CHECK_INT(alarm.fired, ==, -1);
         CHECK_INT(next_ns(&wheel), ==, INT64_MAX);
 }
+
+TEST(more_timers_than_fire_at_once_are_due_until_all_have_fired)
+{
+        enum { N = 3 * PL_TIMERS_AT_ONCE / 2 };
+        struct pl_timers wheel;
+        struct alarm *alarms = calloc(N, sizeof *alarms);
+        int fired = 0;
+
+        CHECK(alarms != NULL);
+        pl_timers_init(&wheel, 0);
+        for (int i = 0; i < N; i++)
+                set(&wheel, &alarms[i], 1000000 + i % 1000);
+        come_to(&wheel, 2000000);
+        for (int i = 0; i < N; i++)
+                fired += alarms[i].fired;
+        CHECK_INT(fired, ==, PL_TIMERS_AT_ONCE);
+        CHECK(pl_timers_due(&wheel, 2000000));
+        come_to(&wheel, 2000000);
+        for (int i = 0; i < N; i++)
+                CHECK_INT(alarms[i].fired, ==, 1);
+        CHECK_INT(next_ns(&wheel), ==, INT64_MAX);
+        free(alarms);
+}
