@@ -56,6 +56,7 @@ struct plait_timer {
         void (*pl_fn)(void *arg);
         void *pl_arg;
         unsigned pl_state;
+        unsigned pl_touched;
         /** @endcond */
 };
 

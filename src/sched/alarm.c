@@ -22,6 +22,7 @@ struct alarm {
         void (*fn)(void *arg);
         void *arg;
         _Atomic uint32_t word;
+        _Atomic uint32_t touched; /* written only */
 };
 
 _Static_assert(sizeof(struct alarm) == sizeof(struct plait_timer), "the public timer has room for this one");
@@ -58,6 +59,9 @@ int plait_timer_start(struct plait_timer *timer, int64_t deadline_ns, void (*fn)
 {
         struct alarm *alarm = (struct alarm *)(void *)timer;
         struct pl_worker *worker = pl_sched_self_get();
+
+        /* Memory that has not been used yet would be mapped twice if it were read first: all zeroes, then a page. */
+        atomic_store_explicit(&alarm->touched, 1, memory_order_relaxed);
         uint32_t word = atomic_load_explicit(&alarm->word, memory_order_acquire);
 
         if (!fn || !worker)
