@@ -46,7 +46,7 @@ PLAIT_BEGIN_DECLS
 PLAIT_API int64_t plait_now_ns(void);
 
 /**
- * The deadline *ns* nanoseconds from now.
+ * The deadline *ns* nanoseconds from now, or up to 3 us later in a task, where the clock is reckoned rather than read.
  * @param ns  a duration; zero or less gives a deadline that has passed; one beyond the clock's end gives #PLAIT_NEVER
  * @return the deadline
  *

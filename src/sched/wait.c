@@ -178,7 +178,8 @@ int pl_sched_wait_finish(struct pl_wait *wait, int64_t deadline_ns, unsigned fla
             resolve(wait, PL_WAIT_CANCELED))
                 return refuse(wait);
         if (deadline_ns != PLAIT_NEVER) {
-                if ((deadline_ns <= 0 || deadline_ns <= pl_plat_now_ns()) && resolve(wait, PL_WAIT_TIMED_OUT))
+                if ((deadline_ns <= 0 || deadline_ns <= pl_sched_clock_at_least(&pl_sched_self_get()->clock)) &&
+                    resolve(wait, PL_WAIT_TIMED_OUT))
                         return refuse(wait);
                 set_timer(task, deadline_ns);
         } else if (pl_sched_may_tie(wait->cause)) {
@@ -236,7 +237,7 @@ int plait_sleep(int64_t deadline_ns)
 
         if (wait->of_task && pl_sched_scope_enter_wait(pl_sched_wait_task(wait), &scope_deadline_ns) < 0)
                 return -ECANCELED;
-        int64_t now_ns = pl_plat_now_ns();
+        int64_t now_ns = wait->of_task ? pl_sched_clock_at_least(&pl_sched_self_get()->clock) : pl_plat_now_ns();
         if (scope_deadline_ns < deadline_ns && scope_deadline_ns <= now_ns)
                 return -ETIMEDOUT;
         if (deadline_ns <= now_ns) {

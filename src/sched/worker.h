@@ -11,6 +11,7 @@
 #include "plat/order.h"
 #include "plat/sys.h"
 #include "plat/tls.h"
+#include "sched/clock.h"
 #include "sched/deque.h"
 #include "sched/flow.h"
 #include "sched/poller.h"
@@ -56,6 +57,7 @@ struct pl_worker {
         struct pl_stack_cache stacks;
         struct pl_compact *compact; /* NULL until a compact task runs here */
         uint64_t random;
+        struct pl_clock clock;
         uint64_t last_service; /* in ticks of the counter, as are those below */
         uint64_t turn_began;   /* when a joining task last made way for others */
         struct pl_poller *poller;

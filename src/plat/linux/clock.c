@@ -1,6 +1,10 @@
 /* Time. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "plat/sys.h"
 
@@ -48,6 +52,34 @@ static uint64_t calibrate(void)
                 read_both(&ticks_end, &ns_end);
         while (ns_end - ns < 1000000);
         return (uint64_t)((double)(ticks_end - ticks) * 1e6 / (double)(ns_end - ns) + 0.5);
+}
+
+static bool is_ticks(void)
+{
+        static const char path[] = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+        char name[32] = "";
+        int saved = errno;
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+        if (fd >= 0) {
+                if (read(fd, name, sizeof name - 1) < 0)
+                        name[0] = '\0';
+                close(fd);
+        }
+        errno = saved;
+        return pl_cpu_ticks_are_steady() && strcmp(name, PL_CPU_CLOCKSOURCE "\n") == 0;
+}
+
+bool pl_plat_clock_is_ticks(void)
+{
+        static _Atomic int known; /* 1: no, 2: yes */
+        int answer = atomic_load_explicit(&known, memory_order_relaxed);
+
+        if (answer == 0) {
+                answer = is_ticks() ? 2 : 1;
+                atomic_store_explicit(&known, answer, memory_order_relaxed);
+        }
+        return answer == 2;
 }
 
 uint64_t pl_plat_ticks_per_ms(void)

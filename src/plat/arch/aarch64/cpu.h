@@ -21,6 +21,9 @@ static inline uint64_t pl_plat_ticks(void)
         return ticks;
 }
 
+/* What Linux calls it, where it makes its clocks from it. */
+#define PL_CPU_CLOCKSOURCE "arch_sys_counter"
+
 /* Whether it runs at one rate, whatever the processors do. The architecture says so. */
 static inline bool pl_cpu_ticks_are_steady(void)
 {

@@ -19,6 +19,9 @@ static inline uint64_t pl_plat_ticks(void)
         return __builtin_ia32_rdtsc();
 }
 
+/* What Linux calls it, where it makes its clocks from it. */
+#define PL_CPU_CLOCKSOURCE "tsc"
+
 /* Whether it runs at one rate, whatever the processors do. */
 static inline bool pl_cpu_ticks_are_steady(void)
 {
