@@ -216,7 +216,8 @@ PLAIT_API PLAIT_MUST_CHECK int plait_executor_threads(const struct plait_executo
  * Open an executor with processes of its own. One is started when a job finds none idle, up to *workers*, and replaced
  * when it dies; plait/fork_server.h says what it starts with. A death costs the job that it happened in, and no other:
  * the job ends as #PLAIT_JOB_CRASHED (or is begun again, see *retries*), jobs that had not begun go to another worker.
- * exit() in a job counts as a crash. What jobs print comes out of this process, in whole lines.
+ * exit() in a job counts as a crash. What jobs print comes out of this process, in whole lines. While nobody takes it,
+ * jobs that print wait; what a worker leaves behind at its end is kept for 5 s then.
  *
  * The argument's and the result's bytes travel through shared memory. plait_array_share() is for data that are not even
  * to be copied.

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "plat/sys.h"
+#include "pool/output.h"
 #include "pool/process.h"
 #include "trace/trace.h"
 
@@ -188,6 +189,9 @@ static void *keep(void *arg)
         while (!atomic_load(&keeper.quit)) {
                 atomic_store(&keeper.dozing, 1);
                 int64_t until_ns = serve_all();
+                int64_t output_ns = pl_output_retry(pl_plat_now_ns());
+                if (output_ns < until_ns)
+                        until_ns = output_ns;
                 if (until_ns != PL_PLAT_NEVER)
                         atomic_store(&keeper.dozing, 0);
                 int n = epoll_wait(keeper.epoll, events, EVENTS_MOST, timeout_ms(until_ns));

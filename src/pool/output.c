@@ -13,11 +13,21 @@
 #include "base/attributes.h"
 #include "plat/sys.h"
 
+/* Between two attempts to write what could not be written: doubles until something is taken. */
+enum { PAUSE_LEAST_NS = 1000 * 1000, PAUSE_MOST_NS = 64 * 1000 * 1000 };
+
+/* Those that wait for whoever reads this program's output. The keeper's thread's. */
+static struct {
+        struct pl_list list;
+        int64_t pause_ns, again_ns;
+} stalled = {.list = {&stalled.list, &stalled.list}};
+
 int pl_output_open(struct pl_output *output, int to, int *ret_writer)
 {
         int ends[2];
 
         *output = (struct pl_output){.from = -1, .to = to};
+        pl_list_init(&output->stalled);
         output->text = malloc(PL_OUTPUT_BYTES);
         if (!output->text)
                 return -ENOMEM;
@@ -87,43 +97,85 @@ static int read_some(struct pl_output *output)
         return 1;
 }
 
-static void set_watched(struct pl_output *output, bool watched)
+static void unwatch(struct pl_output *output)
 {
-        if (watched == output->watched)
+        if (output->from < 0)
                 return;
-        if (!watched)
+        if (output->watched)
                 pl_keeper_unwatch(output->from);
-        else if (pl_keeper_watch(output->from, &output->source, EPOLLIN) < 0)
-                return; /* without memory for it, it is read when the worker has died */
-        output->watched = watched;
+        output->watched = false;
+        pl_list_remove(&output->stalled);
+}
+
+static int watch(struct pl_output *output)
+{
+        int r = pl_keeper_watch(output->from, &output->source, EPOLLIN);
+
+        output->watched = r == 0;
+        return r;
+}
+
+static void stall(struct pl_output *output)
+{
+        unwatch(output);
+        if (pl_list_empty(&stalled.list)) {
+                stalled.pause_ns = PAUSE_LEAST_NS;
+                stalled.again_ns = pl_plat_now_ns() + PAUSE_LEAST_NS;
+        }
+        pl_list_push_back(&stalled.list, &output->stalled);
+}
+
+int64_t pl_output_retry(int64_t now_ns)
+{
+        bool taken = false;
+
+        if (pl_list_empty(&stalled.list))
+                return PL_PLAT_NEVER;
+        if (now_ns < stalled.again_ns)
+                return stalled.again_ns;
+        for (struct pl_list *link = stalled.list.next, *next; link != &stalled.list; link = next) {
+                struct pl_output *output = PL_CONTAINER_OF(link, struct pl_output, stalled);
+                size_t was = output->n;
+
+                next = link->next;
+                if (pl_output_flush(output) && (output->ended || watch(output) == 0))
+                        pl_list_remove(link);
+                taken |= output->n < was;
+        }
+        if (taken)
+                stalled.pause_ns = PAUSE_LEAST_NS;
+        else if (stalled.pause_ns < PAUSE_MOST_NS)
+                stalled.pause_ns *= 2;
+        stalled.again_ns = now_ns + stalled.pause_ns;
+        return pl_list_empty(&stalled.list) ? PL_PLAT_NEVER : stalled.again_ns;
 }
 
 static void ready(struct pl_keeper_source *source, uint32_t events)
 {
         struct pl_output *output = PL_CONTAINER_OF(source, struct pl_output, source);
-        int r = 1;
 
         (void)events;
-        if (output->from < 0)
+        if (!output->watched)
                 return;
         if (pl_output_flush(output))
-                r = read_some(output);
-        if (r < 0 || !pl_output_flush(output))
-                set_watched(output, false);
+                output->ended = read_some(output) < 0;
+        if (!pl_output_flush(output))
+                stall(output);
+        else if (output->ended)
+                unwatch(output);
 }
 
 int pl_output_start(struct pl_output *output)
 {
         output->source.ready = ready;
-        set_watched(output, true);
-        return output->watched ? 0 : -ENOMEM;
+        return watch(output);
 }
 
 bool pl_output_finish(struct pl_output *output)
 {
         int r = 1;
 
-        set_watched(output, false);
+        unwatch(output);
         while (output->from >= 0 && r > 0) {
                 if (!pl_output_flush(output))
                         return false;
@@ -142,7 +194,7 @@ bool pl_output_finish(struct pl_output *output)
 void pl_output_close(struct pl_output *output)
 {
         if (output->from >= 0) {
-                set_watched(output, false);
+                unwatch(output);
                 close(output->from);
         }
         output->from = -1;

@@ -8,17 +8,20 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/attributes.h"
+#include "base/list.h"
 #include "pool/keeper.h"
 
 enum { PL_OUTPUT_BYTES = 1 << 14 };
 
 struct pl_output {
         struct pl_keeper_source source;
+        struct pl_list stalled; /* in the list of those that wait until they can be written */
         int from; /* the pipe; -1: closed */
         int to;   /* STDOUT_FILENO, STDERR_FILENO */
-        bool watched;
+        bool watched, ended;
         size_t n;    /* bytes in *text*, */
         size_t full; /* of which whole lines that have not been written yet */
         char *text;
@@ -32,6 +35,9 @@ PL_WARN_UNUSED int pl_output_start(struct pl_output *output);
 
 /* Pass on what can be; false: something waits until it can be written. */
 bool pl_output_flush(struct pl_output *output);
+
+/* Write what had to wait, and read those workers' pipes again. Returns when to call it again. */
+int64_t pl_output_retry(int64_t now_ns);
 
 /* The worker is dead: read what is left, and end a line that it has left unfinished. False: call it again later. */
 bool pl_output_finish(struct pl_output *output);
