@@ -64,6 +64,9 @@ int pl_plat_peek(void *to, const void *from, size_t n);
 /* How many CPUs this process may keep busy: its affinity mask and its cgroups' quota (rounded up); >= 1. */
 int pl_plat_cpu_count(void);
 
+/* How many CPUs the calling thread's affinity mask has; >= 1. */
+int pl_plat_cpu_affinity(void);
+
 /*
  * The CPU quota of the cgroups (v2 and v1) that this process is in, rounded up; 0: unlimited. The smallest among the
  * ancestors counts. *root* is put before /proc and /sys, "" for the real ones.

@@ -22,6 +22,11 @@ struct hierarchy {
         char mount[PATH_MAX]; /* with the injected root in front */
         char root[PATH_MAX];  /* the cgroup at the mount point */
         char path[PATH_MAX];  /* the cgroup of this process */
+
+        /* Room to work in, for who asks may have a small stack. */
+        char dir[PATH_MAX];
+        char file[PATH_MAX];
+        char text[8192];
 };
 
 /* The start of a small file, NUL-terminated. False when it cannot be read. */
@@ -113,12 +118,10 @@ static bool parse_mount(char *line, const char *prefix, struct hierarchy *ret)
 /* The cgroup of this process in the hierarchy: lines "ID:CONTROLLERS:PATH", "0::PATH" for v2. */
 static bool find_path(const char *prefix, struct hierarchy *h)
 {
-        char file[PATH_MAX];
-        char text[8192];
-
-        if (!join(file, sizeof(file), prefix, "/proc/self/cgroup", "") || !read_start(file, text, sizeof(text)))
+        if (!join(h->file, sizeof(h->file), prefix, "/proc/self/cgroup", "") ||
+            !read_start(h->file, h->text, sizeof(h->text)))
                 return false;
-        for (char *line = text; *line;) {
+        for (char *line = h->text; *line;) {
                 size_t n = strcspn(line, "\n");
                 char *controllers = strchr(line, ':');
                 char *path = controllers && controllers < line + n ? strchr(controllers + 1, ':') : NULL;
@@ -133,25 +136,25 @@ static bool find_path(const char *prefix, struct hierarchy *h)
         return false;
 }
 
-/* The limit of one cgroup in whole CPUs, 0: none. */
-static int limit_of(const char *dir, bool v2)
+/* The limit of the cgroup *dir* in whole CPUs, 0: none. */
+static int limit_of(struct hierarchy *h)
 {
-        char file[PATH_MAX];
         char text[64];
         long long quota, period;
 
-        if (!join(file, sizeof(file), dir, v2 ? "/cpu.max" : "/cpu.cfs_quota_us", "") ||
-            !read_start(file, text, sizeof(text)))
+        if (!join(h->file, sizeof(h->file), h->dir, h->v2 ? "/cpu.max" : "/cpu.cfs_quota_us", "") ||
+            !read_start(h->file, text, sizeof(text)))
                 return 0;
         quota = strtoll(text, NULL, 10); /* "max" reads as 0, no quota in v1 is -1 */
         if (quota <= 0)
                 return 0;
-        if (v2) {
+        if (h->v2) {
                 const char *blank = strchr(text, ' ');
 
                 period = blank ? strtoll(blank, NULL, 10) : 0;
         } else {
-                if (!join(file, sizeof(file), dir, "/cpu.cfs_period_us", "") || !read_start(file, text, sizeof(text)))
+                if (!join(h->file, sizeof(h->file), h->dir, "/cpu.cfs_period_us", "") ||
+                    !read_start(h->file, text, sizeof(text)))
                         return 0;
                 period = strtoll(text, NULL, 10);
         }
@@ -161,52 +164,49 @@ static int limit_of(const char *dir, bool v2)
 }
 
 /* The smallest limit from the process's cgroup up to the mount point. */
-static int smallest_limit(const struct hierarchy *h)
+static int smallest_limit(struct hierarchy *h)
 {
         size_t root_bytes = strcmp(h->root, "/") == 0 ? 0 : strlen(h->root);
         const char *below = h->path;
-        char dir[PATH_MAX];
         int least = 0;
 
         if (strncmp(below, h->root, root_bytes) == 0 && (below[root_bytes] == '/' || below[root_bytes] == '\0'))
                 below += root_bytes;
         else
                 below = "";
-        if (!join(dir, sizeof(dir), h->mount, below, ""))
+        if (!join(h->dir, sizeof(h->dir), h->mount, below, ""))
                 return 0;
         for (;;) {
-                int limit = limit_of(dir, h->v2);
-                char *slash = strrchr(dir, '/');
+                int limit = limit_of(h);
+                char *slash = strrchr(h->dir, '/');
 
                 if (limit > 0 && (least == 0 || limit < least))
                         least = limit;
-                if (!slash || (size_t)(slash - dir) < strlen(h->mount))
+                if (!slash || (size_t)(slash - h->dir) < strlen(h->mount))
                         return least;
                 *slash = '\0';
         }
 }
 
-static int quota(const char *prefix)
+static int quota(const char *prefix, struct hierarchy *h)
 {
-        char file[PATH_MAX];
         char *line = NULL;
         size_t size = 0;
         int least = 0;
         FILE *mounts;
 
-        if (!join(file, sizeof(file), prefix, "/proc/self/mountinfo", ""))
+        if (!join(h->file, sizeof(h->file), prefix, "/proc/self/mountinfo", ""))
                 return 0;
-        mounts = fopen(file, "re");
+        mounts = fopen(h->file, "re");
         if (!mounts)
                 return 0;
         while (getline(&line, &size, mounts) >= 0) {
-                struct hierarchy h;
                 int limit;
 
                 line[strcspn(line, "\n")] = '\0';
-                if (!parse_mount(line, prefix, &h) || !find_path(prefix, &h))
+                if (!parse_mount(line, prefix, h) || !find_path(prefix, h))
                         continue;
-                limit = smallest_limit(&h);
+                limit = smallest_limit(h);
                 if (limit > 0 && (least == 0 || limit < least))
                         least = limit;
         }
@@ -218,8 +218,10 @@ static int quota(const char *prefix)
 int pl_plat_cpu_quota(const char *root)
 {
         int saved = errno;
-        int r = quota(root);
+        struct hierarchy *h = malloc(sizeof(*h));
+        int r = h ? quota(root, h) : 0;
 
+        free(h);
         errno = saved;
         return r;
 }
@@ -245,14 +247,19 @@ static int affine_cpus(void)
         return 1;
 }
 
-int pl_plat_cpu_count(void)
+int pl_plat_cpu_affinity(void)
 {
         int saved = errno;
         int n = affine_cpus();
-        int limit = pl_plat_cpu_quota("");
 
         errno = saved;
-        if (limit > 0 && limit < n)
-                n = limit;
         return n > 0 ? n : 1;
+}
+
+int pl_plat_cpu_count(void)
+{
+        int n = pl_plat_cpu_affinity();
+        int limit = pl_plat_cpu_quota("");
+
+        return limit > 0 && limit < n ? limit : n;
 }
