@@ -5,7 +5,8 @@
  * spins for a little, then sleeps on the bell, which the worker rings after its result: so it is woken by the worker
  * itself. It is the pool's leader then; there is one at a time, and it collects for all. Where somebody waits in
  * another way (a second thread, a task, plait_select(), a callback), results are wanted: the keeper collects them when
- * nobody leads. Where nobody waits, results stay in their rings until somebody looks or a ring is full.
+ * nobody leads. Where nobody waits, results stay in their rings until somebody looks, a ring is full, or a worker has
+ * no jobs left while others are in the queue (*hungry*).
  */
 #include <errno.h>
 #include <sched.h>
@@ -183,7 +184,33 @@ static void look_at_worker(struct pl_process *worker)
                 pl_processes_dismiss(worker);
 }
 
-void pl_processes_collect(struct pl_processes *pool, struct pl_list *ended)
+static bool something_there(const struct pl_processes *pool)
+{
+        for (const struct pl_list *link = pool->workers.next; link != &pool->workers; link = link->next) {
+                const struct pl_process *worker = PL_CONTAINER_OF(link, const struct pl_process, link);
+
+                if (worker->n_in_flight && pl_ring_ready(&worker->results))
+                        return true;
+        }
+        return false;
+}
+
+/*
+ * Say whether jobs wait in the queue. True: they do, and a worker has just had its last result ready, so that it may
+ * not have seen that.
+ */
+static bool tell_hunger(struct pl_processes *pool)
+{
+        uint32_t hungry = pool->queue.count > 0;
+
+        if (atomic_load_explicit(&pool->bell->hungry, memory_order_relaxed) == hungry)
+                return false;
+        atomic_store(&pool->bell->hungry, hungry);
+        atomic_thread_fence(memory_order_seq_cst);
+        return hungry && something_there(pool);
+}
+
+static void collect_once(struct pl_processes *pool, struct pl_list *ended)
 {
         struct pl_list *next;
 
@@ -198,22 +225,18 @@ void pl_processes_collect(struct pl_processes *pool, struct pl_list *ended)
         }
         if (pool->queue.count && pl_processes_dispatch(pool, ended))
                 pl_keeper_wake();
+}
+
+void pl_processes_collect(struct pl_processes *pool, struct pl_list *ended)
+{
+        do
+                collect_once(pool, ended);
+        while (tell_hunger(pool));
         if (!pool->n_in_flight && !pool->queue.count)
                 pool->wanted = false;
 }
 
 /* --- waking --- */
-
-static bool something_there(const struct pl_processes *pool)
-{
-        for (const struct pl_list *link = pool->workers.next; link != &pool->workers; link = link->next) {
-                const struct pl_process *worker = PL_CONTAINER_OF(link, const struct pl_process, link);
-
-                if (worker->n_in_flight && pl_ring_ready(&worker->results))
-                        return true;
-        }
-        return false;
-}
 
 void pl_processes_arm(struct pl_processes *pool)
 {

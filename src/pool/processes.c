@@ -70,6 +70,8 @@ static int submit(struct plait_executor *executor, struct pl_job *job)
         }
         job->end.exit_code = -1;
         bool more = pl_processes_place(pool, job, &ended);
+        if (pool->queue.count)
+                pl_processes_collect(pool, &ended);
         if (pool->wanted)
                 pl_processes_arm(pool);
         pl_lock_release(&pool->lock);

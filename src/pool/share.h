@@ -143,6 +143,8 @@ struct pl_bell {
         PL_LINE_ALIGNED _Atomic uint32_t waiting;
         /* The worker that may spin while it waits for jobs, its number plus 1; 0: none does. */
         PL_LINE_ALIGNED _Atomic uint32_t spinner;
+        /* Jobs wait in the pool's queue: a worker that has none left rings the event before it sleeps. */
+        PL_LINE_ALIGNED _Atomic uint32_t hungry;
 };
 
 /* What all workers of a pool start with, in memory that is only read. */

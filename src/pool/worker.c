@@ -59,6 +59,7 @@ static struct {
         unsigned soon;       /* how many of the last gaps between jobs were short */
         uint64_t calm_until; /* ticks */
         int64_t busy_ns;     /* when the last job ended, if nobody has waited since */
+        bool rung;           /* somebody was woken for the last result */
         int64_t rss_looked_ns;
         bool forked; /* this is a child that a job has forked */
 } self;
@@ -68,9 +69,11 @@ static struct {
 static void ring_bell(void)
 {
         atomic_thread_fence(memory_order_seq_cst);
+        self.rung = false;
         if (PL_LIKELY(!atomic_load_explicit(&self.bell->waiting, memory_order_relaxed)))
                 return;
         uint32_t waiting = atomic_exchange(&self.bell->waiting, 0);
+        self.rung = waiting != 0;
         if (waiting & PL_BELL_FUTEX)
                 pl_plat_shared_wake(&self.bell->waiting, 1);
         if (waiting & PL_BELL_EVENT)
@@ -430,6 +433,8 @@ static void sleep_for_jobs(void)
         int64_t until_ns = pl_plat_now_ns() + KEEP_NS;
 
         pl_pool_memory_sweep(false);
+        if (!self.rung && atomic_load_explicit(&self.bell->hungry, memory_order_relaxed))
+                pl_plat_eventfd_write(self.event);
         pl_trace(PLAIT_RECORDING_WAITS, PL_WAIT_QUEUE_GET, (uint64_t)(uintptr_t)ring, 0);
         for (;;) {
                 atomic_store(&ring->asleep, 1);

@@ -1,6 +1,7 @@
 /* Executors of processes: jobs, their results, where workers come from, and what they start with. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -106,6 +107,57 @@ TEST(a_thread_gets_the_results_of_many_jobs)
 TEST(a_task_gets_the_results_of_many_jobs, .run = in_task)
 {
         many_jobs();
+}
+
+/* --- nobody waits for the results --- */
+
+static int do_nothing(void *arg, void *result)
+{
+        (void)arg;
+        (void)result;
+        return 0;
+}
+
+static uint64_t returned(struct plait_executor *executor)
+{
+        struct plait_executor_stats stats = {.size = sizeof stats};
+
+        CHECK_INT(plait_executor_get_stats(executor, &stats), ==, 0);
+        return stats.returned;
+}
+
+/* If the pool only looked for results now and then, this would take minutes. */
+TEST(a_full_queue_empties_though_nobody_waits_for_a_result, .timeout_ms = 30000)
+{
+        const struct plait_executor_opts opts = {.size = sizeof opts, .workers = 1, .queue_limit = 1};
+        const struct plait_job job = {.fn = do_nothing};
+        struct plait_executor *executor;
+
+        CHECK_INT(plait_executor_processes(&opts, &executor), ==, 0);
+        for (int i = 0; i < 400; i++)
+                CHECK_INT(plait_executor_submit(executor, &job, NULL), ==, 0);
+        CHECK_INT(plait_executor_shutdown(executor, PLAIT_SHUTDOWN_DRAIN, PLAIT_NEVER), ==, 0);
+        CHECK_UINT(returned(executor), ==, 400);
+        plait_executor_free(executor);
+}
+
+static int take_a_moment(void *arg, void *result)
+{
+        (void)arg;
+        (void)result;
+        return poll(NULL, 0, 1);
+}
+
+TEST(a_queue_is_worked_off_though_nobody_waits_for_a_result, .timeout_ms = 30000)
+{
+        const struct plait_job job = {.fn = take_a_moment};
+        struct plait_executor *executor = open_executor(1);
+
+        for (int i = 0; i < 400; i++)
+                CHECK_INT(plait_executor_submit(executor, &job, NULL), ==, 0);
+        while (returned(executor) < 400 - 2) /* of the last, in the ring, nobody is told */
+                CHECK_INT(poll(NULL, 0, 1), ==, 0);
+        plait_executor_free(executor);
 }
 
 TEST(a_job_returns_a_number)
