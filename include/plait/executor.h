@@ -117,7 +117,7 @@ enum plait_job_status {
         PLAIT_JOB_CRASHED,   /**< its process ended in it: *signal* or *exit_code* says how; *result* is -EOWNERDEAD */
         PLAIT_JOB_TIMED_OUT, /**< it took too long, or a deadline passed before it began; *result* is -ETIMEDOUT */
         PLAIT_JOB_CANCELLED, /**< *result* is -ECANCELED */
-        PLAIT_JOB_REFUSED,   /**< no worker can be had, or its initializer failed; *result* says why */
+        PLAIT_JOB_REFUSED,   /**< no worker can be had or could begin it; *result* says why */
 };
 
 /** How a job has ended: the value of its future, which owns it. */
@@ -235,7 +235,9 @@ PLAIT_API PLAIT_MUST_CHECK int plait_executor_threads(const struct plait_executo
  *
  * That no process can be made shows when jobs need one: after some attempts those that wait end as #PLAIT_JOB_REFUSED,
  * with -EAGAIN, -ENOMEM, -EMFILE and the like; with -EPERM in a set-user-ID program and -ENOEXEC in one that has loaded
- * this library by dlopen(): these need plait_fork_server_start().
+ * this library by dlopen(): these need plait_fork_server_start(). A job also ends so with -ELIBACC when its worker cannot
+ * load the library that the function is in, with -ELIBBAD when that library's file is another one by now, and with -ENOMEM
+ * when there is no memory for its bytes.
  *
  * Threads: any; with a run or without. Suspends: never. Cancellation: not affected. Since: 0.1.
  */
@@ -300,7 +302,9 @@ PLAIT_API void plait_executor_free(struct plait_executor *executor);
  *                    know. It is set to what the function returns, or to the error that plait_job_end.status explains;
  *                    its value is a struct plait_job_end.
  * @return 0: the future will be set. Or
- *   - -EINVAL   *fn* is NULL, or a member is out of its range
+ *   - -EINVAL   *fn* is NULL or, of processes, no function of the program or its libraries; or a member is out of its
+ *               range
+ *   - -ENFILE   of processes: there have been functions of more than 1,024 libraries
  *   - -ENOTSUP  the executor cannot honour *timeout_ns*
  *   - -EPIPE    the executor is shut down
  *   - -ENOMEM   no memory (of tasks: for a task, and the executor's scope has been cancelled, as plait_scope_go()

@@ -49,8 +49,11 @@ static struct {
         uint32_t index;
         struct pl_ring_end jobs, results;
 
-        uintptr_t *bases; /* of modules, by their numbers in the pool's process; 0: not to be had */
-        uint32_t n_modules, room;
+        struct {
+                uintptr_t base;
+                int error; /* why it cannot be had; 0: it can */
+        } modules[PL_MODULES_MOST]; /* by their numbers in the pool's process */
+        uint32_t n_modules;
         void (*finaliser)(void *arg);
         void *arg;
 
@@ -238,22 +241,14 @@ static void look_at_memory(int64_t began_ns, int64_t now_ns)
 static void learn_module(const struct pl_module_message *message)
 {
         char why[PL_WHY_BYTES];
-        uintptr_t base = 0;
-        int r;
+        uint32_t number = self.n_modules;
 
-        if (self.n_modules == self.room) {
-                uint32_t room = self.room ? self.room * 2 : 8;
-                uintptr_t *more = realloc(self.bases, room * sizeof *more);
-
-                if (!more)
-                        _exit(EXIT_FAILURE);
-                self.bases = more;
-                self.room = room;
-        }
-        r = pl_pool_module_load(&message->module, &base, why, sizeof why);
-        if (r < 0)
+        if (number == PL_MODULES_MOST)
+                return;
+        self.modules[number].error = pl_pool_module_load(&message->module, &self.modules[number].base, why, sizeof why);
+        if (self.modules[number].error < 0)
                 pl_warn("a worker process cannot use a library: %s", why);
-        self.bases[self.n_modules++] = r < 0 ? UINTPTR_MAX : base;
+        self.n_modules++;
 }
 
 /* --- jobs --- */
@@ -313,15 +308,16 @@ static int64_t cpu_ns(void)
 static void make(struct pl_job_message *job, struct place *place, int found)
 {
         struct pl_job_here here = {.bytes = job->result_bytes, .most = job->count == 1 ? job->result_bytes : 0};
-        uintptr_t base = job->fn.module < self.n_modules ? self.bases[job->fn.module] : UINTPTR_MAX;
+        uint32_t module = job->fn.module;
         struct pl_result_message *reply = place->reply;
-        int result = found;
 
-        if (found == 0 && base == UINTPTR_MAX)
-                result = found = -ELIBACC;
+        if (found == 0)
+                found = module < self.n_modules ? self.modules[module].error : -ELIBACC;
+        int result = found;
         reply->head.flags = found < 0;
         if (found == 0) {
-                int (*fn)(void *arg, void *result) = (int (*)(void *arg, void *result))(base + job->fn.offset);
+                int (*fn)(void *arg, void *result) =
+                        (int (*)(void *arg, void *result))(self.modules[module].base + job->fn.offset);
                 struct pl_job_here *before = pl_job_here_set(&here);
 
                 if (job->trace_number)

@@ -220,6 +220,97 @@ TEST(a_function_of_a_library_that_is_loaded_later_is_found)
         dlclose(library);
 }
 
+/* The contents of *from* into the new file *to*. */
+static void copy_file(const char *from, const char *to)
+{
+        int in = CHECK_SYS(open(from, O_RDONLY | O_CLOEXEC));
+        int out = CHECK_SYS(open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700));
+        char bytes[4096];
+        ssize_t n;
+
+        while ((n = CHECK_SYS(read(in, bytes, sizeof bytes))) > 0)
+                CHECK_INT(write(out, bytes, (size_t)n), ==, n);
+        close(in);
+        close(out);
+}
+
+struct late {
+        char folder[32], path[64];
+        void *library;
+        int (*answer)(void *arg, void *result);
+};
+
+/* A library of which workers that are made later on need the file. */
+static struct late load_late(void)
+{
+        struct late late = {.folder = "/tmp/plait-late-XXXXXX"};
+
+        CHECK(mkdtemp(late.folder));
+        snprintf(late.path, sizeof late.path, "%s/late.so", late.folder);
+        copy_file(PLAIT_TEST_LATE "/late_42.so", late.path);
+        late.library = dlopen(late.path, RTLD_NOW);
+        if (late.library)
+                *(void **)(void *)&late.answer = dlsym(late.library, "late_answer");
+        CHECK(late.answer);
+        return late;
+}
+
+static void unload_late(struct late *late)
+{
+        dlclose(late->library);
+        unlink(late->path);
+        CHECK_SYS(rmdir(late->folder));
+}
+
+static struct plait_job_end end_of(struct plait_executor *executor, int (*fn)(void *arg, void *result))
+{
+        const struct plait_job job = {.fn = fn};
+        struct plait_job_end end;
+
+        CHECK_INT(plait_executor_call(executor, &job, PLAIT_NEVER, &end), ==, end.result);
+        return end;
+}
+
+TEST(a_library_is_loaded_by_workers_that_are_there_already)
+{
+        struct plait_executor *executor = open_executor(1);
+
+        CHECK_INT(call(executor, tell_computed, 0), ==, 107);
+        struct late late = load_late();
+        CHECK_INT(call(executor, late.answer, 0), ==, 42);
+        unload_late(&late);
+        plait_executor_free(executor);
+}
+
+TEST(a_library_whose_file_is_gone_costs_its_jobs, .stderr_match = "cannot use a library")
+{
+        struct late late = load_late();
+        struct plait_executor *executor = open_executor(1);
+
+        CHECK_SYS(unlink(late.path));
+        struct plait_job_end end = end_of(executor, late.answer);
+        CHECK_INT(end.status, ==, PLAIT_JOB_REFUSED);
+        CHECK_INT(end.result, ==, -ELIBACC);
+        CHECK_INT(call(executor, tell_computed, 0), ==, 107);
+        unload_late(&late);
+        plait_executor_free(executor);
+}
+
+TEST(a_library_whose_file_is_another_one_costs_its_jobs, .stderr_match = "replaced by another file")
+{
+        struct late late = load_late();
+        struct plait_executor *executor = open_executor(1);
+
+        CHECK_SYS(unlink(late.path));
+        copy_file(PLAIT_TEST_LATE "/late_4300.so", late.path);
+        struct plait_job_end end = end_of(executor, late.answer);
+        CHECK_INT(end.status, ==, PLAIT_JOB_REFUSED);
+        CHECK_INT(end.result, ==, -ELIBBAD);
+        CHECK_INT(call(executor, tell_computed, 0), ==, 107);
+        unload_late(&late);
+        plait_executor_free(executor);
+}
+
 TEST(what_is_no_function_of_a_module_is_refused)
 {
         struct plait_executor *executor = open_executor(1);
