@@ -84,6 +84,7 @@ PLAIT_BEGIN_DECLS
 
 /** An executor; opaque. */
 struct plait_executor;
+struct plait_tuner;
 
 /* --- jobs --- */
 
@@ -155,8 +156,10 @@ PLAIT_API void plait_job_set_bytes(size_t bytes);
 #define PLAIT_EXECUTOR_PIN 1U
 
 /**
- * For plait_executor_opts.workers: found by measurement, as #PLAIT_TUNER_CPU says: the default, more while jobs block,
- * fewer while they get into each other's way; at most 8 for each processor. `plait top` shows it. Threads only.
+ * For plait_executor_opts.workers: found by measurement, as #PLAIT_TUNER_CPU says: the default, more while jobs block
+ * and that gets more done, fewer while they get into each other's way; at most 8 for each processor. A cgroup quota
+ * that changes is followed within seconds. `plait top` shows the number, plait_executor_get_tuner() what it follows
+ * from. Threads and processes.
  */
 #define PLAIT_AUTO UINT32_MAX
 
@@ -235,9 +238,9 @@ PLAIT_API PLAIT_MUST_CHECK int plait_executor_threads(const struct plait_executo
  *
  * That no process can be made shows when jobs need one: after some attempts those that wait end as #PLAIT_JOB_REFUSED,
  * with -EAGAIN, -ENOMEM, -EMFILE and the like; with -EPERM in a set-user-ID program and -ENOEXEC in one that has loaded
- * this library by dlopen(): these need plait_fork_server_start(). A job also ends so with -ELIBACC when its worker cannot
- * load the library that the function is in, with -ELIBBAD when that library's file is another one by now, and with -ENOMEM
- * when there is no memory for its bytes.
+ * this library by dlopen(): these need plait_fork_server_start(). A job also ends so with -ELIBACC when its worker
+ * cannot load the library that the function is in, with -ELIBBAD when that library's file is another one by now, and
+ * with -ENOMEM when there is no memory for its bytes.
  *
  * Threads: any; with a run or without. Suspends: never. Cancellation: not affected. Since: 0.1.
  */
@@ -455,6 +458,17 @@ struct plait_executor_stats {
  */
 PLAIT_API PLAIT_MUST_CHECK int plait_executor_get_stats(struct plait_executor *executor,
                                                         struct plait_executor_stats *ret_stats);
+
+/**
+ * The tuner of an executor with #PLAIT_AUTO, to look at: plait_tuner_look() says how many workers it has and why,
+ * plait_tuner_runs() what was measured with how many, for plait_advise(). A job of plait_executor_map() or
+ * plait_executor_stream() is there an item.
+ * @param executor  which
+ * @return borrowed until plait_executor_free(); NULL: the number of workers is not found by measurement
+ *
+ * Threads: any. Suspends: never. Cancellation: not affected. Since: 0.1.
+ */
+PLAIT_API struct plait_tuner *plait_executor_get_tuner(const struct plait_executor *executor);
 
 /**
  * Change how many workers there may be. More are started as jobs need them; those beyond it end after their job.

@@ -12,7 +12,7 @@
  *   (status 429 or 503, a time-out). From time to time a fifth less is tried: if that does as much, it is kept.
  * - #PLAIT_TUNER_GOODPUT, for everything together: the same, but all that counts is how much gets done.
  * - #PLAIT_TUNER_CPU, for workers that compute: as many as processors (affinity and cgroup quota), more only when jobs
- *   block, fewer when the processor time of a job grows by more than a fifth and fewer do as much.
+ *   block and fewer do less, fewer when the processor time of a job grows by more than a fifth and fewer do as much.
  *
  * Each decision can be seen: plait_tuner_look(), a callback, and `plait top`.
  *
@@ -97,6 +97,7 @@ enum plait_tuner_reason {
         PLAIT_TUNER_FEWER_LOSE, /**< they did not: as before */
         PLAIT_TUNER_BLOCKED,    /**< jobs block: more workers than processors */
         PLAIT_TUNER_UNBLOCKED,  /**< jobs block less than before: fewer workers */
+        PLAIT_TUNER_PROCESSORS, /**< there are more processors to use than before, or fewer */
         PLAIT_TUNER_REASONS,    /**< how many there are */
 };
 
@@ -121,6 +122,7 @@ struct plait_tuner_sample {
         uint64_t bytes;         /**< I/O: received */
         int64_t cpu_ns;         /**< CPU: processor time that it took */
         int64_t blocked_ns;     /**< CPU: how long it was blocked, without waits for a processor */
+        uint64_t pieces;        /**< CPU: how many jobs these are the sums of, made one after the other; 0: one */
 };
 
 /** A tuner as it is at a moment. */
@@ -147,8 +149,9 @@ struct plait_tuner_opts {
         unsigned first;             /**< the limit to begin with; default 8, of CPU: the processors */
         unsigned most;              /**< default #PLAIT_TUNER_MOST, of CPU: 8 for each processor */
         unsigned processors;        /**< of CPU: default what this process may use now */
-        /** Called with *arg* after each change of the limit, in the thread that called plait_tuner_end(), without a
-           lock held. May call plait_tuner_look() and plait_tuner_room(), and must not suspend. */
+        /** Called with *arg* after each change of the limit, in the thread that called plait_tuner_end() or
+           plait_tuner_set_processors(), without a lock held. May call plait_tuner_look() and plait_tuner_room(), and
+           must not suspend. */
         void (*on_change)(void *arg, const struct plait_tuner_view *view);
         void *arg; /**< handed to *on_change* */
 };
@@ -205,6 +208,20 @@ PLAIT_API void plait_tuner_begin(struct plait_tuner *tuner, struct plait_tuner_c
  */
 PLAIT_API void plait_tuner_end(struct plait_tuner *tuner, const struct plait_tuner_call *call,
                                const struct plait_tuner_sample *sample, int64_t now_ns);
+
+/**
+ * Say that the processors have changed which may be used: a quota was raised, say. The limit changes in proportion, and
+ * with it the most that is allowed, if that was not given when the tuner was made.
+ * @param tuner       of the kind #PLAIT_TUNER_CPU
+ * @param processors  how many there are now, 1 to 125,000; the same as before does nothing
+ * @param now_ns      the time
+ * @return 0, or
+ *   - -EINVAL  *processors* is out of its range, or the tuner is of another kind
+ *
+ * Threads: any; *on_change* is called in this one. Suspends: never. Cancellation: not affected. Since: 0.1.
+ */
+PLAIT_API PLAIT_MUST_CHECK int plait_tuner_set_processors(struct plait_tuner *tuner, unsigned processors,
+                                                          int64_t now_ns);
 
 /**
  * Look at a tuner.

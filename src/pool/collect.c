@@ -135,6 +135,7 @@ static bool take_result(struct pl_process *worker, const struct pl_result_messag
         }
         worker->cpu = pool->worker_cpu = message->cpu;
         learn(pool, job->took_ns, (int64_t)message->cpu_ns);
+        pl_process_measure_result(worker, message->ended_ns, job->took_ns, progress);
         pl_processes_forget_big(pool, job);
         job->end.status = status;
         job->end.result = result;

@@ -39,6 +39,7 @@ void pl_pool_control_init(struct pl_pool_control *control, enum plait_tuner_kind
                 .raise = 1,
                 .check_every = 24,
                 .check_in = 24,
+                .kept_for = 24,
         };
 }
 
@@ -72,20 +73,26 @@ void pl_pool_control_reopen(struct pl_pool_control *control, int64_t now_ns)
                 .begin_ns = now_ns, .area_ns = now_ns, .most_in_flight = control->in_flight};
 }
 
+static uint64_t pieces_of(const struct plait_tuner_sample *sample)
+{
+        return sample->pieces ? sample->pieces : 1;
+}
+
 static void count(struct pl_pool_control *control, const struct plait_tuner_call *call,
                   const struct plait_tuner_sample *sample, int64_t now_ns)
 {
         struct pl_pool_window *window = &control->window;
+        uint64_t pieces = pieces_of(sample);
 
-        window->done++;
+        window->done += pieces;
         window->bytes += sample->bytes;
         if (call->pl_epoch != control->epoch)
                 return;
         double difference = (double)sample->first_byte_ns - window->mean;
 
-        window->calls++;
-        window->mean += difference / (double)window->calls;
-        window->deviation += difference * ((double)sample->first_byte_ns - window->mean);
+        window->calls += pieces;
+        window->mean += difference * (double)pieces / (double)window->calls;
+        window->deviation += difference * (double)pieces * ((double)sample->first_byte_ns - window->mean);
         window->cpu_ns += (double)sample->cpu_ns;
         window->blocked_ns += (double)sample->blocked_ns;
         window->wall_ns += (double)(now_ns - call->begin_ns);
@@ -177,7 +184,7 @@ bool pl_pool_control_end(struct pl_pool_control *control, const struct plait_tun
 
         add_area(control, now_ns);
         control->in_flight--;
-        control->ok += sample->outcome == PLAIT_TUNER_OK;
+        control->ok += sample->outcome == PLAIT_TUNER_OK ? pieces_of(sample) : 0;
         control->refused += turned_away;
         if (turned_away && control->kind == PLAIT_TUNER_IO)
                 return pl_pool_io_refused(control, call, sample, now_ns);
@@ -202,6 +209,20 @@ bool pl_pool_control_set(struct pl_pool_control *control, double limit, enum pla
         control->epoch++;
         pl_pool_control_reopen(control, now_ns);
         return true;
+}
+
+bool pl_pool_control_set_processors(struct pl_pool_control *control, unsigned processors, unsigned most, int64_t now_ns)
+{
+        double limit = control->limit * processors / control->processors;
+
+        if (processors == control->processors)
+                return false;
+        control->processors = processors;
+        control->most = most;
+        control->ceiling = most; /* what was found out with the former number does not count */
+        control->check = PL_POOL_CHECK_NONE;
+        control->check_in = control->check_every;
+        return pl_pool_control_set(control, limit, PLAIT_TUNER_PROCESSORS, now_ns);
 }
 
 size_t pl_pool_control_runs(const struct pl_pool_control *control, struct plait_advise_run *ret, size_t most)

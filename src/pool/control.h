@@ -98,7 +98,8 @@ struct pl_pool_control {
         bool check_kept;                          /* and whether that is a lower one than before, */
         double check_first_byte_ns, check_cpu_ns; /* and what it was like with it */
 
-        double least_cpu_ns; /* CPU: the least that a job took on average in a window */
+        double least_cpu_ns; /* CPU: the least that a job took on average in a window; */
+        unsigned kept_for;   /* windows for which no more are tried than those that did as much */
 
         /* to be looked at */
         double per_s, first_byte_ns;
@@ -117,6 +118,10 @@ bool pl_pool_control_end(struct pl_pool_control *control, const struct plait_tun
 /* The limit as a whole number, and how many may begin. */
 unsigned pl_pool_control_limit(const struct pl_pool_control *control);
 unsigned pl_pool_control_room(const struct pl_pool_control *control, int64_t now_ns);
+
+/* CPU: there are other processors than before. Whether the limit has changed. */
+bool pl_pool_control_set_processors(struct pl_pool_control *control, unsigned processors, unsigned most,
+                                    int64_t now_ns);
 
 /* What was measured at different numbers, by rising number; returns how many. */
 size_t pl_pool_control_runs(const struct pl_pool_control *control, struct plait_advise_run *ret, size_t most);

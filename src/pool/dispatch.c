@@ -192,6 +192,7 @@ static int assign(struct pl_process *worker, struct pl_job *job)
         pl_list_push_back(&worker->in_flight, &job->link);
         worker->n_in_flight++;
         pool->n_in_flight++;
+        pl_process_measure(worker);
         pl_list_remove(&worker->link);
         pl_list_push_front(&pool->workers, &worker->link);
         if (pool->jobs_per_worker && ++worker->n_assigned >= pool->jobs_per_worker)
@@ -241,6 +242,7 @@ bool pl_processes_revoke(struct pl_process *worker, struct pl_job *job)
         job->end.tries--;
         worker->n_in_flight--;
         worker->pool->n_in_flight--;
+        pl_process_measure(worker);
         pl_processes_forget_big(worker->pool, job);
         return true;
 }

@@ -337,6 +337,11 @@ int plait_executor_get_stats(struct plait_executor *executor, struct plait_execu
         return 0;
 }
 
+struct plait_tuner *plait_executor_get_tuner(const struct plait_executor *executor)
+{
+        return executor->tuner;
+}
+
 int plait_executor_resize(struct plait_executor *executor, unsigned workers)
 {
         if (workers < 1 || workers > PL_WORKERS_MOST)

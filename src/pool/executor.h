@@ -72,7 +72,10 @@ enum pl_executor_stage { PL_EXECUTOR_OPEN, PL_EXECUTOR_DRAINING, PL_EXECUTOR_STO
 struct plait_executor {
         const struct pl_executor_kind *kind;
         char *name;
-        struct plait_tuner *tuner; /* the kind's, with PLAIT_AUTO; NULL: the number of workers is fixed */
+        struct plait_tuner *tuner;   /* with PLAIT_AUTO, and width.c's, as the next; NULL: the number is fixed */
+        unsigned affine;             /* how many processors affinity allows */
+        _Atomic unsigned processors; /* and the quota of late; */
+        _Atomic int64_t look_ns;     /* to be looked at again then */
         int64_t job_timeout_ns;
         unsigned retries;
         bool limited;

@@ -442,6 +442,7 @@ static void sort_out(struct pl_process *worker, struct pl_list *ended)
                 else
                         pl_job_queue_push_front(&pool->queue, job);
         }
+        pl_process_measure(worker);
         if (lost)
                 lose_job(worker, lost, ended);
 }
@@ -603,6 +604,7 @@ int64_t pl_processes_serve(struct pl_processes *pool, int64_t now_ns, bool *ret_
 
         pl_list_init(&ended);
         look_at_the_dead(pool, now_ns, &ended);
+        pl_processes_look_at_processors(pool);
         ask_for_workers(pool, now_ns, &ended);
         pl_lock_acquire(&pool->lock);
         pl_processes_collect(pool, &ended);

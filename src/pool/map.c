@@ -287,7 +287,10 @@ int plait_executor_map(struct plait_executor *executor, int (*fn)(void *arg, voi
         map.args = args;
         map.results = result_bytes ? results : NULL;
         map.n = n;
-        return executor->kind->in_process ? spread_out(&map, pl_job_is_inside(executor)) : pl_map_in_chunks(&map);
+        bool inside = pl_job_is_inside(executor);
+        /* Where the number of workers is found by measurement, it is to change in the middle of a map, too. */
+        return inside || (executor->kind->in_process && !executor->tuner) ? spread_out(&map, inside)
+                                                                          : pl_map_in_chunks(&map);
 }
 
 int plait_executor_stream(struct plait_executor *executor, const struct plait_executor_flow *flow,

@@ -56,6 +56,11 @@ struct pl_process {
         uint32_t recording; /* and of that one last; 0: of none */
         int32_t cpu;        /* where it was when it last reported */
 
+        /* For the tuner, with PLAIT_AUTO: its first job is under way, and what it has used so far. */
+        bool metered;
+        struct plait_tuner_call call;
+        int64_t used_ns, blocked_ns;
+
         /* The timed job that is being watched. */
         uint64_t watched, watched_progress;
         int64_t watched_ns;
@@ -104,6 +109,7 @@ struct pl_processes {
         uint64_t retried, started, refusals; /* refusals: starts that failed in a row */
         int refusal;
         int64_t busy_ns, busy_cpu_ns;
+        int64_t told_ns; /* the time of the last event that the tuner was told of */
 
         /* Constant. */
         struct pl_bell *bell;
@@ -172,6 +178,18 @@ void pl_processes_init_source(struct pl_processes *pool);
 
 /* One reference less. Without the lock. */
 void pl_processes_unref(struct pl_processes *pool);
+
+/* --- measure.c: what is told to the tuner, where there is one. With the lock. --- */
+
+/* The worker may have got its first job, or lost its last one without a result. */
+void pl_process_measure(struct pl_process *worker);
+
+/* A result has come of its first job, which is off the list. */
+void pl_process_measure_result(struct pl_process *worker, int64_t ended_ns, int64_t took_ns, uint64_t items);
+
+/* Without the lock, now and then: have the number of workers measured; and see whether there are other processors. */
+PL_WARN_UNUSED int pl_processes_begin_to_measure(struct pl_processes *pool);
+void pl_processes_look_at_processors(struct pl_processes *pool);
 
 /* --- lifecycle.c: processes. --- */
 

@@ -178,6 +178,7 @@ static void close_pool(struct pl_processes *pool)
         if (pool->setup)
                 munmap(pool->setup, pool->setup_bytes);
         free(pool->environment);
+        plait_tuner_free(pool->executor.tuner);
         pl_executor_done(&pool->executor);
         pl_processes_unref(pool);
 }
@@ -366,6 +367,8 @@ static int open_pool(struct pl_processes *pool, const struct plait_executor_opts
         if (!pool->bell)
                 return failure();
         int r = make_setup(pool, opts);
+        if (r == 0 && pool->limit == PLAIT_AUTO)
+                r = pl_processes_begin_to_measure(pool);
         if (r < 0)
                 return r;
         pool->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -379,7 +382,7 @@ static int open_pool(struct pl_processes *pool, const struct plait_executor_opts
 static void init_pool(struct pl_processes *pool, const struct plait_executor_opts *opts)
 {
         pool->refs = 1;
-        pool->limit = opts && opts->workers ? opts->workers : (unsigned)pl_plat_cpu_count();
+        pool->limit = opts && opts->workers ? opts->workers : (unsigned)pl_plat_cpu_count(); /* or PLAIT_AUTO */
         pool->jobs_per_worker = opts ? opts->jobs_per_worker : 0;
         pool->rss_most = opts ? opts->rss_bytes : 0;
         pool->exact_queue = opts && opts->queue_limit;
@@ -397,7 +400,7 @@ int plait_executor_processes(const struct plait_executor_opts *opts, struct plai
 {
         int saved = errno;
         int r = pl_executor_check(opts, PL_CAN_INITIALIZE | PL_CAN_REPLACE | PL_CAN_RSS | PL_CAN_TIME_OUT |
-                                                PL_CAN_RETRY | PL_CAN_SCHEDULE);
+                                                PL_CAN_RETRY | PL_CAN_SCHEDULE | PL_CAN_TUNE);
 
         if (r < 0)
                 return r;

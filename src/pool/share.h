@@ -95,6 +95,7 @@ struct pl_result_message {
         uint64_t progress; /* how many items were made */
         uint64_t bytes;    /* of the only item's result */
         uint64_t took_ns, cpu_ns;
+        int64_t ended_ns; /* CLOCK_MONOTONIC */
         /* Then, unless in memory, all results, and codes at PL_RESULT_CODES. */
         char data[] __attribute__((aligned(16)));
 };
@@ -126,6 +127,8 @@ struct pl_share {
         _Atomic uint64_t progress;   /* how many of its items have been made */
         _Atomic uint64_t result_at;  /* where in the ring its results are put, a position; UINT64_MAX: nowhere */
         _Atomic uint64_t rss_bytes;  /* private resident memory, when last looked at */
+        _Atomic int64_t used_ns;     /* if the setup *measures*: processor time, */
+        _Atomic int64_t blocked_ns;  /* and for how long it was blocked in jobs, as far as that has been read */
         /* The pool's. */
         PL_LINE_ALIGNED _Atomic uint32_t hold;
         struct pl_ring jobs, results;
@@ -154,6 +157,7 @@ struct pl_setup {
         struct pl_order order;
         uint32_t pin; /* on one processor of *order* each */
         uint32_t has_initializer, has_finaliser;
+        uint32_t measures;      /* what workers use is to be known */
         uint32_t n_environment; /* strings, at environment_at, one after the other */
         struct pl_pool_module modules[2];
         uint64_t offsets[2]; /* of initializer and finaliser in those */

@@ -18,6 +18,7 @@
 #include "plait/time.h"
 #include "plat/sys.h"
 #include "pool/map.h"
+#include "pool/width.h"
 #include "sync/future.h"
 
 enum {
@@ -44,7 +45,8 @@ struct chunk {
 struct stream {
         const struct pl_map *map;
         struct chunk *chunks;     /* a ring */
-        size_t depth, first, out; /* chunks */
+        size_t room;              /* for so many chunks */
+        size_t depth, first, out; /* chunks: may be out; the first; are out */
         size_t items_out, limit;
         size_t taken; /* items so far */
         size_t size;  /* of the next chunk */
@@ -243,7 +245,7 @@ static int fill(struct stream *stream, struct chunk *chunk)
 /* Fill and submit one more chunk. False: there is none, or it could not be done, and the stream has failed. */
 static bool send(struct stream *stream)
 {
-        struct chunk *chunk = &stream->chunks[(stream->first + stream->out) % stream->depth];
+        struct chunk *chunk = &stream->chunks[(stream->first + stream->out) % stream->room];
         int r = fill(stream, chunk);
 
         if (r == 0 && chunk->count) {
@@ -278,7 +280,7 @@ static void adapt(struct stream *stream, const struct pl_job *job)
 static void cancel_all(const struct stream *stream)
 {
         for (size_t i = 0; i < stream->out; i++) {
-                const struct chunk *chunk = &stream->chunks[(stream->first + i) % stream->depth];
+                const struct chunk *chunk = &stream->chunks[(stream->first + i) % stream->room];
 
                 if (chunk->job)
                         plait_future_cancel(chunk->job->future);
@@ -346,15 +348,25 @@ static void receive(struct stream *stream)
                         report_rest(stream, chunk, PLAIT_JOB_REFUSED, r);
         }
         report_rest(stream, chunk, PLAIT_JOB_CANCELLED, -ECANCELED);
-        stream->first = (stream->first + 1) % stream->depth;
+        stream->first = (stream->first + 1) % stream->room;
         stream->out--;
 }
 
 /* --- all of it --- */
 
+/* Workers may have become more, or fewer. */
+static void follow_width(struct stream *stream)
+{
+        struct plait_executor *executor = stream->map->executor;
+
+        stream->depth = smaller(DEPTH_PER_WORKER * (size_t)executor->kind->width(executor), stream->room);
+}
+
 static void run(struct stream *stream)
 {
         for (;;) {
+                if (stream->map->executor->tuner)
+                        follow_width(stream);
                 while (!stream->exhausted && !stream->error && stream->out < stream->depth &&
                        stream->items_out < stream->limit && send(stream))
                         ;
@@ -368,7 +380,7 @@ static void run(struct stream *stream)
 
 static void free_chunks(struct stream *stream)
 {
-        for (size_t i = 0; i < stream->depth; i++) {
+        for (size_t i = 0; i < stream->room; i++) {
                 struct chunk *chunk = &stream->chunks[i];
 
                 free(chunk->codes);
@@ -385,9 +397,9 @@ int pl_map_in_chunks(const struct pl_map *map)
         struct stream stream = {.map = map, .size = map->opts->chunk ? map->opts->chunk : 1};
 
         stream.limit = map->opts->limit && map->flow.next ? map->opts->limit : SIZE_MAX;
-        stream.depth = smaller(DEPTH_PER_WORKER * (size_t)map->executor->kind->width(map->executor), stream.limit);
-        stream.depth = smaller(stream.depth, map->n);
-        stream.chunks = calloc(stream.depth, sizeof *stream.chunks);
+        stream.room = smaller(DEPTH_PER_WORKER * (size_t)pl_width_most(map->executor), stream.limit);
+        stream.depth = stream.room = smaller(stream.room, map->n);
+        stream.chunks = calloc(stream.room, sizeof *stream.chunks);
         if (!stream.chunks)
                 return -ENOMEM;
         for (size_t i = 0; map->opts->codes && i < map->n; i++)

@@ -18,6 +18,7 @@
 #include "plat/sys.h"
 #include "pool/executor.h"
 #include "pool/meter.h"
+#include "pool/width.h"
 
 enum {
         SPIN_US = 50, /* how long an idle thread looks for a job before it sleeps, and what is a short wait */
@@ -228,6 +229,14 @@ static void judge(struct pool *pool, const struct pl_job *job)
                 atomic_store_explicit(&pool->base.spins, is_short, memory_order_relaxed);
 }
 
+static void follow_processors(struct pool *pool)
+{
+        unsigned processors = pl_width_look(&pool->base);
+
+        if (processors)
+                (void)!plait_tuner_set_processors(pool->base.tuner, processors, pl_plat_now_ns());
+}
+
 /* Locked on entry and return. */
 static void make(struct worker *worker, struct pl_job *job) PL_NO_LOCK_CHECK
 {
@@ -240,7 +249,8 @@ static void make(struct worker *worker, struct pl_job *job) PL_NO_LOCK_CHECK
         pl_job_dequeued(job);
         pl_pool_meter_begin(&worker->meter);
         enum plait_job_status status = run(job, &result);
-        pl_pool_meter_end(&worker->meter);
+        pl_pool_meter_end(&worker->meter, job->progress);
+        follow_processors(pool);
         pl_lock_acquire(&pool->lock);
         pool->running--;
         pool->busy_ns += job->took_ns;
@@ -486,26 +496,7 @@ static void take_opts(struct pool *pool, const struct plait_executor_opts *opts)
 
 static void follow_tuner(void *arg, const struct plait_tuner_view *view)
 {
-        threads_resize(arg, view->limit);
-}
-
-/* With PLAIT_AUTO: begins with the default, and goes on as is measured. */
-static int tune(struct pool *pool)
-{
-        unsigned processors = default_limit(&pool->order);
-        struct plait_tuner_opts opts = {
-                .size = sizeof opts,
-                .kind = PLAIT_TUNER_CPU,
-                .name = pool->base.name,
-                .processors = processors,
-                .first = processors < PL_WORKERS_MOST ? processors : PL_WORKERS_MOST,
-                .most = processors < PL_WORKERS_MOST / 8 ? 8 * processors : PL_WORKERS_MOST,
-                .on_change = follow_tuner,
-                .arg = &pool->base,
-        };
-
-        pool->limit = opts.first;
-        return plait_tuner_new(&pool->base.tuner, &opts);
+        threads_resize(arg, pl_width_of(view));
 }
 
 int plait_executor_threads(const struct plait_executor_opts *opts, struct plait_executor **ret_executor)
@@ -533,7 +524,8 @@ int plait_executor_threads(const struct plait_executor_opts *opts, struct plait_
         pl_list_init(&pool->idle);
         pl_list_init(&pool->all);
         pl_list_init(&pool->ended);
-        r = opts->workers == PLAIT_AUTO ? tune(pool) : 0;
+        if (opts->workers == PLAIT_AUTO)
+                r = pl_width_begin(&pool->base, &pool->order, follow_tuner, &pool->base, &pool->limit);
         if (r < 0) {
                 pl_executor_done(&pool->base);
                 free(pool);

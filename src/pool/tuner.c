@@ -23,6 +23,7 @@ struct plait_tuner {
         struct pl_lock lock;
         struct pl_pool_control control;
         struct pl_tuner_record *record; /* NULL: there was no memory for it */
+        bool follows;                   /* the most that is allowed follows from the processors */
         void (*on_change)(void *arg, const struct plait_tuner_view *view);
         void *arg;
         char counter[64]; /* what the limit is called in a recording */
@@ -140,6 +141,7 @@ int plait_tuner_new(struct plait_tuner **ret, const struct plait_tuner_opts *opt
         if (!tuner)
                 return -ENOMEM;
         pl_pool_control_init(&tuner->control, own.kind, own.least, own.first, own.most, own.processors);
+        tuner->follows = !opts || !opts->most;
         tuner->on_change = own.on_change;
         tuner->arg = own.arg;
         snprintf(tuner->counter, sizeof tuner->counter, "limit of %.47s", own.name ? own.name : "a tuner");
@@ -176,6 +178,15 @@ void plait_tuner_begin(struct plait_tuner *tuner, struct plait_tuner_call *call,
         pl_lock_release(&tuner->lock);
 }
 
+/* Without the lock: the limit has changed to what *view* says. */
+static void tell(struct plait_tuner *tuner, const struct plait_tuner_view *view)
+{
+        if (pl_trace_is_on())
+                record(tuner, view);
+        if (tuner->on_change)
+                tuner->on_change(tuner->arg, view);
+}
+
 void plait_tuner_end(struct plait_tuner *tuner, const struct plait_tuner_call *call,
                      const struct plait_tuner_sample *sample, int64_t now_ns)
 {
@@ -188,10 +199,28 @@ void plait_tuner_end(struct plait_tuner *tuner, const struct plait_tuner_call *c
         if (changed)
                 look(tuner, &view);
         pl_lock_release(&tuner->lock);
-        if (changed && pl_trace_is_on())
-                record(tuner, &view);
-        if (changed && tuner->on_change)
-                tuner->on_change(tuner->arg, &view);
+        if (changed)
+                tell(tuner, &view);
+}
+
+int plait_tuner_set_processors(struct plait_tuner *tuner, unsigned processors, int64_t now_ns)
+{
+        struct plait_tuner_view view;
+
+        if (!processors || processors > MOST / MOST_PER_PROCESSOR || tuner->control.kind != PLAIT_TUNER_CPU)
+                return -EINVAL;
+        pl_lock_acquire(&tuner->lock);
+        unsigned most = tuner->follows ? MOST_PER_PROCESSOR * processors : tuner->control.most;
+        if (most < tuner->control.least)
+                most = tuner->control.least;
+        bool changed = pl_pool_control_set_processors(&tuner->control, processors, most, now_ns);
+        show(tuner);
+        if (changed)
+                look(tuner, &view);
+        pl_lock_release(&tuner->lock);
+        if (changed)
+                tell(tuner, &view);
+        return 0;
 }
 
 void plait_tuner_look(struct plait_tuner *tuner, struct plait_tuner_view *ret)

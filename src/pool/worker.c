@@ -26,6 +26,7 @@
 #include "plat/panic.h"
 #include "plat/sys.h"
 #include "pool/executor.h"
+#include "pool/meter.h"
 #include "sched/wait.h"
 #include "trace/trace.h"
 
@@ -51,7 +52,7 @@ static struct {
 
         struct {
                 uintptr_t base;
-                int error; /* why it cannot be had; 0: it can */
+                int error;          /* why it cannot be had; 0: it can */
         } modules[PL_MODULES_MOST]; /* by their numbers in the pool's process */
         uint32_t n_modules;
         void (*finaliser)(void *arg);
@@ -64,6 +65,8 @@ static struct {
         int64_t busy_ns;     /* when the last job ended, if nobody has waited since */
         bool rung;           /* somebody was woken for the last result */
         int64_t rss_looked_ns;
+        struct pl_pool_usage usage;
+        int64_t used_ns, blocked_ns;
         bool forked; /* this is a child that a job has forked */
 } self;
 
@@ -236,6 +239,18 @@ static void look_at_memory(int64_t began_ns, int64_t now_ns)
                               memory_order_relaxed);
 }
 
+/* --- processor time --- */
+
+/* Where the number of workers is found by measurement: after each job. */
+static void look_at_usage(int64_t began_ns, int64_t now_ns)
+{
+        if (!self.setup->measures)
+                return;
+        pl_pool_usage_add(&self.usage, now_ns - began_ns, now_ns, &self.used_ns, &self.blocked_ns);
+        atomic_store_explicit(&self.share->used_ns, self.used_ns, memory_order_relaxed);
+        atomic_store_explicit(&self.share->blocked_ns, self.blocked_ns, memory_order_relaxed);
+}
+
 /* --- modules --- */
 
 static void learn_module(const struct pl_module_message *message)
@@ -316,8 +331,8 @@ static void make(struct pl_job_message *job, struct place *place, int found)
         int result = found;
         reply->head.flags = found < 0;
         if (found == 0) {
-                int (*fn)(void *arg, void *result) =
-                        (int (*)(void *arg, void *result))(self.modules[module].base + job->fn.offset);
+                int (*fn)(void *arg, void *result) = (int (*)(void *arg, void *result))(self.modules[module].base +
+                                                                                        job->fn.offset);
                 struct pl_job_here *before = pl_job_here_set(&here);
 
                 if (job->trace_number)
@@ -385,7 +400,9 @@ static void do_job(struct pl_job_message *job)
         reply->cpu_ns = cpu_began_ns >= 0 ? (uint64_t)(cpu_ns() - cpu_began_ns) : reply->took_ns;
         if (place.memory)
                 pl_pool_memory_unref(place.memory);
+        reply->ended_ns = now_ns;
         look_at_memory(began_ns, now_ns);
+        look_at_usage(began_ns, now_ns);
         atomic_store_explicit(&self.share->result_at, UINT64_MAX, memory_order_relaxed);
         pl_ring_commit(&self.results, place.reply_bytes);
         atomic_store_explicit(&job->state, PL_SLOT_DONE, memory_order_release);
@@ -506,6 +523,8 @@ void pl_worker_main(const int fds[PL_SERVER_FDS], uint32_t index)
         arrange_scheduling();
         pl_pool_memory_keep(KEEP_MEMORIES);
         start();
+        if (self.setup->measures)
+                pl_pool_usage_init(&self.usage, pl_plat_thread_id());
         atomic_store(&self.share->phase, PL_PHASE_READY);
         while (serve())
                 ;

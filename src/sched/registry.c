@@ -69,6 +69,7 @@ const char *const pl_registry_tuner_reasons[PLAIT_TUNER_REASONS] = {
         [PLAIT_TUNER_FEWER_LOSE] = "fewer did less",
         [PLAIT_TUNER_BLOCKED] = "jobs block",
         [PLAIT_TUNER_UNBLOCKED] = "jobs block less",
+        [PLAIT_TUNER_PROCESSORS] = "processors came or went",
 };
 
 /* --- for readers outside --- */

@@ -113,6 +113,28 @@ TEST(each_change_is_told_with_its_reason)
         plait_tuner_free(tuner);
 }
 
+TEST(other_processors_are_told_and_allow_more)
+{
+        struct plait_tuner_view last = {.limit = 2};
+        struct plait_tuner_opts opts = {
+                .size = sizeof opts, .kind = PLAIT_TUNER_CPU, .processors = 2, .on_change = note_change, .arg = &last};
+        struct plait_tuner *tuner = make(&opts), *requests = make(NULL);
+
+        CHECK_INT(plait_tuner_set_processors(tuner, 2, MS), ==, 0);
+        CHECK_UINT(last.limit, ==, 2);
+        CHECK_INT(plait_tuner_set_processors(tuner, 40, 2 * MS), ==, 0); /* more than 8 for each of 2 */
+        CHECK_UINT(last.limit, ==, 40);
+        CHECK_UINT(last.was, ==, 2);
+        CHECK_INT(last.reason, ==, PLAIT_TUNER_PROCESSORS);
+        CHECK_INT(last.changed_ns, ==, 2 * MS);
+        CHECK_INT(plait_tuner_set_processors(tuner, 0, 3 * MS), ==, -EINVAL);
+        CHECK_INT(plait_tuner_set_processors(tuner, 125001, 3 * MS), ==, -EINVAL);
+        CHECK_INT(plait_tuner_set_processors(requests, 2, 3 * MS), ==, -EINVAL);
+        CHECK_UINT(limit_of(tuner), ==, 40);
+        plait_tuner_free(requests);
+        plait_tuner_free(tuner);
+}
+
 TEST(every_reason_has_a_name)
 {
         for (int i = 0; i < PLAIT_TUNER_REASONS; i++)

@@ -422,26 +422,29 @@ TEST(total_goodput_ends_growth)
 struct job_kind {
         double cpu_ms, blocked_ms; /* alone */
         double inflation;          /* of cpu_ms, for each further worker */
+        unsigned slots;            /* so many are served at once by what they wait for; 0: any number */
 };
+
+static int64_t compute_ns; /* the time */
 
 /* Workers on so many processors, in rounds: returns jobs per second at the end, and the limit. */
 static double compute(struct pl_pool_control *control, unsigned processors, const struct job_kind *kind, int rounds)
 {
         struct plait_tuner_call calls[256];
-        static int64_t now_ns;
         double per_s = 0;
 
         for (int i = 0; i < rounds; i++) {
-                unsigned n = pl_pool_control_room(control, now_ns);
+                unsigned n = pl_pool_control_room(control, compute_ns);
                 double cpu_ms = kind->cpu_ms * (1 + kind->inflation * (n - 1));
-                double share = n * cpu_ms / (cpu_ms + kind->blocked_ms); /* processors that they want */
-                double takes_ms = (cpu_ms + kind->blocked_ms) * (share > processors ? share / processors : 1);
+                double blocked_ms = kind->blocked_ms * (kind->slots && n > kind->slots ? (double)n / kind->slots : 1);
+                double share = n * cpu_ms / (cpu_ms + blocked_ms); /* processors that they want */
+                double takes_ms = (cpu_ms + blocked_ms) * (share > processors ? share / processors : 1);
                 struct plait_tuner_sample sample = {.cpu_ns = (int64_t)(cpu_ms * 1e6),
-                                                    .blocked_ns = (int64_t)(kind->blocked_ms * 1e6)};
+                                                    .blocked_ns = (int64_t)(blocked_ms * 1e6)};
 
-                begin_many(control, calls, n, now_ns);
-                now_ns += (int64_t)(takes_ms * 1e6);
-                end_many(control, calls, n, &sample, now_ns);
+                begin_many(control, calls, n, compute_ns);
+                compute_ns += (int64_t)(takes_ms * 1e6);
+                end_many(control, calls, n, &sample, compute_ns);
                 per_s = n / takes_ms * 1e3;
         }
         return per_s;
@@ -492,4 +495,65 @@ TEST(longer_jobs_are_not_taken_for_inflation)
         compute(&control, 8, &(struct job_kind){.cpu_ms = 30}, 2000);
         CHECK_UINT(pl_pool_control_limit(&control), ==, 8);
         CHECK_INT(control.reason, ==, PLAIT_TUNER_FEWER_LOSE);
+}
+
+TEST(waiting_for_what_serves_a_few_takes_few_workers)
+{
+        const struct job_kind kind = {.cpu_ms = 0.1, .blocked_ms = 20, .slots = 10};
+        struct pl_pool_control control;
+
+        pl_pool_control_init(&control, PLAIT_TUNER_CPU, 1, 8, 64, 8);
+        compute(&control, 8, &kind, 1000);
+        CHECK_UINT(pl_pool_control_limit(&control), >=, 9);
+        CHECK_UINT(pl_pool_control_limit(&control), <=, 13);
+        CHECK(compute(&control, 8, &kind, 1) > 0.9 * kind.slots / (kind.blocked_ms + kind.cpu_ms) * 1e3);
+}
+
+TEST(waiting_for_what_serves_all_keeps_many_workers)
+{
+        struct pl_pool_control control;
+        unsigned full = 0;
+
+        pl_pool_control_init(&control, PLAIT_TUNER_CPU, 1, 8, 64, 8);
+        for (int i = 0; i < 100; i++) {
+                compute(&control, 8, &(struct job_kind){.cpu_ms = 0.1, .blocked_ms = 20}, 50);
+                full += pl_pool_control_limit(&control) == 64;
+        }
+        CHECK_UINT(full, >=, 85); /* the rest are trials with fewer */
+}
+
+TEST(other_processors_change_the_limit_in_proportion)
+{
+        struct pl_pool_control control;
+
+        pl_pool_control_init(&control, PLAIT_TUNER_CPU, 1, 8, 64, 8);
+        compute(&control, 8, &(struct job_kind){.cpu_ms = 10}, 100);
+        CHECK(pl_pool_control_set_processors(&control, 2, 16, compute_ns));
+        CHECK_UINT(pl_pool_control_limit(&control), ==, 2);
+        CHECK_INT(control.reason, ==, PLAIT_TUNER_PROCESSORS);
+        CHECK_INT(control.changed_ns, ==, compute_ns);
+        CHECK(!pl_pool_control_set_processors(&control, 2, 16, compute_ns + 1));
+        compute(&control, 2, &(struct job_kind){.cpu_ms = 10}, 200);
+        CHECK_UINT(pl_pool_control_limit(&control), ==, 2);
+        CHECK(pl_pool_control_set_processors(&control, 4, 32, compute_ns));
+        compute(&control, 4, &(struct job_kind){.cpu_ms = 5, .blocked_ms = 15}, 200);
+        CHECK_UINT(pl_pool_control_limit(&control), >=, 12);
+}
+
+TEST(a_chunk_counts_as_the_jobs_in_it)
+{
+        const struct plait_tuner_sample chunk = {.cpu_ns = 100 * MS, .pieces = 50};
+        struct pl_pool_control control;
+        struct plait_tuner_call calls[2];
+        int64_t now_ns = 0;
+
+        pl_pool_control_init(&control, PLAIT_TUNER_CPU, 1, 2, 16, 2);
+        for (int i = 0; i < 4; i++) {
+                begin_many(&control, calls, 2, now_ns);
+                now_ns += 100 * MS;
+                end_many(&control, calls, 2, &chunk, now_ns);
+        }
+        CHECK_UINT(control.ok, ==, 400);
+        CHECK(control.per_s > 450 && control.per_s < 1050);
+        CHECK(control.least_cpu_ns > 1.99e6 && control.least_cpu_ns < 2.01e6);
 }
