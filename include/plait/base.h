@@ -45,6 +45,30 @@ PLAIT_BEGIN_DECLS
  */
 PLAIT_API const char *plait_version(void);
 
+/** @cond private */
+/*
+ * For the inline halves of functions: one thread-local pointer of the library. Its address is taken each time, since
+ * after a wait it is another thread's.
+ */
+#if defined(__x86_64__)
+#define PLAIT_TLS_LOAD(value, symbol) \
+        __asm__ volatile("movq " symbol "@gottpoff(%%rip), %0\n\tmovq %%fs:(%0), %0" : "=r"(value))
+#elif defined(__aarch64__)
+#define PLAIT_TLS_LOAD(value, symbol)                                                                   \
+        do {                                                                                            \
+                uintptr_t pl_offset;                                                                    \
+                __asm__ volatile("adrp %1, :gottprel:" symbol "\n\tldr %1, [%1, :gottprel_lo12:" symbol \
+                                 "]\n\tmrs %0, tpidr_el0\n\tldr %0, [%0, %1]"                           \
+                                 : "=&r"(value), "=&r"(pl_offset));                                     \
+        } while (0)
+#else
+#error "plait runs on x86-64 and aarch64"
+#endif
+
+/* The calling flow, a task or a plain thread; see src/sched/flow.h. */
+PLAIT_API extern __thread uintptr_t *plait_flow_tls;
+/** @endcond */
+
 PLAIT_END_DECLS
 
 #endif

@@ -155,25 +155,12 @@ PLAIT_API inline void plait_mutex_unlock(struct plait_mutex *mutex);
  */
 #define PLAIT_MUTEX_HOLDER ((uintptr_t)0x0000fffffffffff8)
 
-PLAIT_API extern __thread uintptr_t *plait_flow_tls;
-
-/* The calling flow. The address is read each time: after a wait it is found in another thread. */
+/* The calling flow. */
 inline uintptr_t *plait_mutex_flow(void)
 {
         uintptr_t *flow;
-#if defined(__x86_64__)
-        uintptr_t offset;
 
-        __asm__("movq plait_flow_tls@gottpoff(%%rip), %0" : "=r"(offset));
-        __asm__ volatile("movq %%fs:(%1), %0" : "=r"(flow) : "r"(offset));
-#elif defined(__aarch64__)
-        uintptr_t offset;
-
-        __asm__("adrp %0, :gottprel:plait_flow_tls\n\tldr %0, [%0, :gottprel_lo12:plait_flow_tls]" : "=r"(offset));
-        __asm__ volatile("mrs %0, tpidr_el0\n\tldr %0, [%0, %1]" : "=&r"(flow) : "r"(offset));
-#else
-#error "plait runs on x86-64 and aarch64"
-#endif
+        PLAIT_TLS_LOAD(flow, "plait_flow_tls");
         return flow;
 }
 

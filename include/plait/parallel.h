@@ -87,7 +87,8 @@ PLAIT_BEGIN_DECLS
  * waits for both calls in any case; they see the cancellation. Source: fork-join by work stealing, Blumofe and
  * Leiserson, J. ACM 46(5), 1999. Since: 0.1.
  */
-PLAIT_API int plait_fork_join(int (*first)(void *arg), void *first_arg, int (*second)(void *arg), void *second_arg);
+PLAIT_API inline int plait_fork_join(int (*first)(void *arg), void *first_arg, int (*second)(void *arg),
+                                     void *second_arg);
 
 /**
  * Call *body* for parts of the range 0 to *n*, on all workers that are free, until each index was in exactly one part.
@@ -109,6 +110,80 @@ PLAIT_API int plait_fork_join(int (*first)(void *arg), void *first_arg, int (*se
  * at after each part. Source: lazy binary splitting, Tzannes et al., PPoPP 2010. Since: 0.1.
  */
 PLAIT_API int plait_parallel_for(size_t n, int (*body)(size_t begin, size_t end, void *arg), void *arg);
+
+/** @cond private */
+/*
+ * plait_fork_join() is inline, so that compilers see which functions are called: half of what a fork cost was calling
+ * them through pointers. How it works is told in src/sched/deque.h and fork.h.
+ */
+#define PLAIT_DEQUE_SIZE 256
+#define PLAIT_DEQUE_ALIGNED __attribute__((aligned(64)))
+
+/* A worker's calls and tasks that have not begun. Valid when zero: closed. */
+struct plait_deque {
+        PLAIT_DEQUE_ALIGNED int64_t pl_bottom; /* only the owner writes it */
+        int64_t pl_limit;                      /* a fork may be pushed inline while bottom is below it */
+        int64_t pl_top_seen;                   /* the owner's: a value that top had */
+        PLAIT_DEQUE_ALIGNED int64_t pl_top;
+        PLAIT_DEQUE_ALIGNED uintptr_t pl_slots[PLAIT_DEQUE_SIZE];
+};
+
+/* A call that somebody else may make; in the frame of who waits for it. */
+struct plait_fork {
+        int (*pl_fn)(void *arg);
+        void *pl_arg;
+        uintptr_t pl_parent;          /* the flow, and enum pl_fork_state */
+        struct plait_scope *pl_scope; /* the one that it was in when it forked */
+        int pl_result;
+};
+
+PLAIT_API extern __thread struct plait_deque *plait_deque_tls;
+
+PLAIT_API int plait_fork_join_uncommon(int (*first)(void *arg), void *first_arg, int (*second)(void *arg),
+                                       void *second_arg);
+PLAIT_API int plait_fork_await(struct plait_fork *fork, int64_t bottom);
+
+/* The worker's; the address is taken each time, since after a wait it may be another worker. */
+inline struct plait_deque *plait_deque_mine(void)
+{
+        struct plait_deque *deque;
+
+        PLAIT_TLS_LOAD(deque, "plait_deque_tls");
+        return deque;
+}
+
+/* What can be had from *fork* again is not to be kept in registers meanwhile: each would be saved and restored. */
+__attribute__((always_inline)) inline int plait_fork_join(int (*first)(void *arg), void *first_arg,
+                                                          int (*second)(void *arg), void *second_arg)
+{
+        struct plait_deque *deque = plait_deque_mine();
+        int64_t bottom = __atomic_load_n(&deque->pl_bottom, __ATOMIC_RELAXED);
+        struct plait_fork fork;
+        uintptr_t *flow;
+
+        if (__builtin_expect(bottom >= __atomic_load_n(&deque->pl_limit, __ATOMIC_RELAXED), 0))
+                return plait_fork_join_uncommon(first, first_arg, second, second_arg);
+        PLAIT_TLS_LOAD(flow, "plait_flow_tls");
+        fork.pl_fn = second;
+        fork.pl_arg = second_arg;
+        fork.pl_scope = ((struct plait_scope **)(void *)flow)[-1];
+        __atomic_store_n(&fork.pl_parent, (uintptr_t)flow, __ATOMIC_RELAXED);
+        __atomic_store_n(&deque->pl_slots[(uint64_t)bottom % PLAIT_DEQUE_SIZE], (uintptr_t)&fork + 1, __ATOMIC_RELAXED);
+        __atomic_store_n(&deque->pl_bottom, bottom + 1, __ATOMIC_RELEASE);
+
+        int r = first(first_arg);
+
+        deque = plait_deque_mine();
+        bottom = __atomic_load_n(&deque->pl_bottom, __ATOMIC_RELAXED) - 1;
+        (void)__atomic_exchange_n(&deque->pl_bottom, bottom, __ATOMIC_SEQ_CST);
+        int64_t top = __atomic_load_n(&deque->pl_top, __ATOMIC_SEQ_CST);
+        uintptr_t work = __atomic_load_n(&deque->pl_slots[(uint64_t)bottom % PLAIT_DEQUE_SIZE], __ATOMIC_RELAXED);
+        int s = __builtin_expect(top < bottom && work - 1 == (uintptr_t)&fork, 1) ? second(fork.pl_arg)
+                                                                                  : plait_fork_await(&fork, bottom);
+
+        return r < 0 ? r : s < 0 ? s : 0;
+}
+/** @endcond */
 
 PLAIT_END_DECLS
 

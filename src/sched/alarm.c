@@ -44,6 +44,7 @@ static void alarm_fire(struct pl_timer *timer)
         struct plait_task *current = worker->current;
 
         worker->current = NULL;
+        pl_deque_close(&worker->fresh); /* what it forks is not the task's */
         pl_sched_flow_set(&pl_sched_nobody);
         worker->calling = alarm;
         alarm->fn(alarm->arg);

@@ -109,6 +109,7 @@ void pl_compact_enter(struct pl_worker *worker, struct plait_task *task, pl_cont
 {
         struct pl_compact *compact = own(worker, task);
 
+        pl_deque_close(&worker->fresh); /* nobody may take what is in its frames */
         if (compact->occupant == task)
                 return;
         if (compact->occupant)
@@ -126,6 +127,7 @@ void pl_compact_enter(struct pl_worker *worker, struct plait_task *task, pl_cont
 
 void pl_compact_follow(struct pl_worker *worker, struct plait_task *next)
 {
+        pl_deque_close(&worker->fresh);
         next->stack = worker->compact->stack;
         next->worker = (uint16_t)worker->index;
         next->bound = 1;

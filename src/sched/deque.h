@@ -15,84 +15,117 @@
 #ifndef PL_SCHED_DEQUE_H
 #define PL_SCHED_DEQUE_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/attributes.h"
+#include "plait/parallel.h"
 
-enum { PL_DEQUE_SIZE = 256 };
+enum { PL_DEQUE_SIZE = PLAIT_DEQUE_SIZE };
 
-/* Valid when zero. */
-struct pl_deque {
-        PL_LINE_ALIGNED _Atomic int64_t bottom; /* only the owner writes it */
-        int64_t top_seen;                       /* the owner's: a value that top had */
-        PL_LINE_ALIGNED _Atomic int64_t top;
-        PL_LINE_ALIGNED _Atomic(void *) slots[PL_DEQUE_SIZE];
-};
-
-static inline void *_Atomic *pl_deque_slot(struct pl_deque *deque, int64_t index)
+static inline uintptr_t *pl_deque_slot(struct plait_deque *deque, int64_t index)
 {
-        return &deque->slots[(uint64_t)index % PL_DEQUE_SIZE];
+        return &deque->pl_slots[(uint64_t)index % PL_DEQUE_SIZE];
+}
+
+/* Owner, who knows that there is room. */
+static inline void pl_deque_put(struct plait_deque *deque, int64_t bottom, void *work)
+{
+        __atomic_store_n(pl_deque_slot(deque, bottom), (uintptr_t)work, __ATOMIC_RELAXED);
+        __atomic_store_n(&deque->pl_bottom, bottom + 1, __ATOMIC_RELEASE);
 }
 
 /* Owner. False: it is full. */
-static inline bool pl_deque_push(struct pl_deque *deque, void *work)
+static inline bool pl_deque_push(struct plait_deque *deque, void *work)
 {
-        int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
+        int64_t bottom = __atomic_load_n(&deque->pl_bottom, __ATOMIC_RELAXED);
 
-        if (PL_UNLIKELY(bottom - deque->top_seen >= PL_DEQUE_SIZE)) {
-                deque->top_seen = atomic_load_explicit(&deque->top, memory_order_acquire);
-                if (bottom - deque->top_seen >= PL_DEQUE_SIZE)
+        if (PL_UNLIKELY(bottom - deque->pl_top_seen >= PL_DEQUE_SIZE)) {
+                deque->pl_top_seen = __atomic_load_n(&deque->pl_top, __ATOMIC_ACQUIRE);
+                if (bottom - deque->pl_top_seen >= PL_DEQUE_SIZE)
                         return false;
         }
-        atomic_store_explicit(pl_deque_slot(deque, bottom), work, memory_order_relaxed);
-        atomic_store_explicit(&deque->bottom, bottom + 1, memory_order_release);
+        pl_deque_put(deque, bottom, work);
         return true;
 }
 
-/* Anybody; exact for the owner when it says that nothing is there. */
-static inline bool pl_deque_empty(const struct pl_deque *deque)
+/* Anybody; roughly. */
+static inline int64_t pl_deque_length(const struct plait_deque *deque)
 {
-        return atomic_load_explicit(&deque->top, memory_order_relaxed) >=
-               atomic_load_explicit(&deque->bottom, memory_order_relaxed);
+        int64_t length = __atomic_load_n(&deque->pl_bottom, __ATOMIC_RELAXED) -
+                         __atomic_load_n(&deque->pl_top, __ATOMIC_RELAXED);
+
+        return length > 0 ? length : 0;
+}
+
+/* Anybody; exact for the owner when it says that nothing is there. */
+static inline bool pl_deque_empty(const struct plait_deque *deque)
+{
+        return __atomic_load_n(&deque->pl_top, __ATOMIC_RELAXED) >=
+               __atomic_load_n(&deque->pl_bottom, __ATOMIC_RELAXED);
+}
+
+/* Owner: the first half of pl_deque_pop(). An exchange, since qemu orders no mere store here. */
+static inline int64_t pl_deque_pop_begin(struct plait_deque *deque)
+{
+        int64_t bottom = __atomic_load_n(&deque->pl_bottom, __ATOMIC_RELAXED) - 1;
+
+        (void)__atomic_exchange_n(&deque->pl_bottom, bottom, __ATOMIC_SEQ_CST);
+        return bottom;
+}
+
+/* Owner: the rest of it. */
+static inline void *pl_deque_pop_rest(struct plait_deque *deque, int64_t bottom)
+{
+        int64_t top = __atomic_load_n(&deque->pl_top, __ATOMIC_SEQ_CST);
+        void *work = NULL;
+
+        if (PL_LIKELY(top < bottom))
+                return (void *)__atomic_load_n(pl_deque_slot(deque, bottom), __ATOMIC_RELAXED);
+        if (top == bottom) {
+                work = (void *)__atomic_load_n(pl_deque_slot(deque, bottom), __ATOMIC_RELAXED);
+                if (!__atomic_compare_exchange_n(&deque->pl_top, &top, top + 1, false, __ATOMIC_SEQ_CST,
+                                                 __ATOMIC_RELAXED))
+                        work = NULL;
+        }
+        __atomic_store_n(&deque->pl_bottom, bottom + 1, __ATOMIC_RELAXED);
+        return work;
 }
 
 /* Owner: the youngest; NULL: empty. */
-static inline void *pl_deque_pop(struct pl_deque *deque)
+static inline void *pl_deque_pop(struct plait_deque *deque)
 {
-        int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed) - 1;
-        int64_t top;
-        void *work = NULL;
-
-        /* An exchange, since qemu orders no mere store here. */
-        (void)atomic_exchange_explicit(&deque->bottom, bottom, memory_order_seq_cst);
-        top = atomic_load_explicit(&deque->top, memory_order_seq_cst);
-        if (PL_LIKELY(top < bottom))
-                return atomic_load_explicit(pl_deque_slot(deque, bottom), memory_order_relaxed);
-        if (top == bottom) {
-                work = atomic_load_explicit(pl_deque_slot(deque, bottom), memory_order_relaxed);
-                if (!atomic_compare_exchange_strong_explicit(&deque->top, &top, top + 1, memory_order_seq_cst,
-                                                             memory_order_relaxed))
-                        work = NULL;
-        }
-        atomic_store_explicit(&deque->bottom, bottom + 1, memory_order_relaxed);
-        return work;
+        return pl_deque_pop_rest(deque, pl_deque_pop_begin(deque));
 }
 
 /* Anybody: the oldest; NULL: empty, or another one was faster. */
-static inline void *pl_deque_steal(struct pl_deque *deque)
+static inline void *pl_deque_steal(struct plait_deque *deque)
 {
-        int64_t top = atomic_load_explicit(&deque->top, memory_order_seq_cst);
-        int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_seq_cst);
+        int64_t top = __atomic_load_n(&deque->pl_top, __ATOMIC_SEQ_CST);
+        int64_t bottom = __atomic_load_n(&deque->pl_bottom, __ATOMIC_SEQ_CST);
 
         if (top >= bottom)
                 return NULL;
-        void *work = atomic_load_explicit(pl_deque_slot(deque, top), memory_order_relaxed);
-        if (!atomic_compare_exchange_strong_explicit(&deque->top, &top, top + 1, memory_order_seq_cst,
-                                                     memory_order_relaxed))
+        void *work = (void *)__atomic_load_n(pl_deque_slot(deque, top), __ATOMIC_RELAXED);
+        if (!__atomic_compare_exchange_n(&deque->pl_top, &top, top + 1, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
                 return NULL;
         return work;
+}
+
+/*
+ * The limit: below it, plait_fork_join() pushes without asking anybody. It is the end of the room that the owner knows
+ * of, or out of reach: while somebody is to be woken for new work, and after anything has run here that must not fork.
+ * Only the owner opens it; anybody may close it, and a closed one costs a fork some time, no more.
+ */
+static inline void pl_deque_close(struct plait_deque *deque)
+{
+        __atomic_store_n(&deque->pl_limit, INT64_MIN, __ATOMIC_SEQ_CST);
+}
+
+static inline void pl_deque_open(struct plait_deque *deque)
+{
+        deque->pl_top_seen = __atomic_load_n(&deque->pl_top, __ATOMIC_ACQUIRE);
+        __atomic_store_n(&deque->pl_limit, deque->pl_top_seen + PL_DEQUE_SIZE, __ATOMIC_SEQ_CST);
 }
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "plait/base.h"
 #include "sched/registry.h"
 #include "sched/worker.h"
 
@@ -11,10 +12,9 @@ struct pl_wait pl_sched_nobody = {.held = 1};
 _Static_assert(offsetof(struct pl_wait, held) == 0, "a flow's address is that of what it holds");
 _Static_assert(_Alignof(struct pl_wait) >= 8, "locks keep bits below a flow's address");
 
-/* Visible outside, since the inline halves of locks are in the program. */
-extern __thread struct pl_wait *plait_flow_tls;
-__attribute__((used, visibility("default"),
-               tls_model("initial-exec"))) __thread struct pl_wait *plait_flow_tls = &pl_sched_nobody;
+/* Visible outside, since the inline halves of locks and forks are in the program. */
+__attribute__((used,
+               tls_model("initial-exec"))) __thread uintptr_t *plait_flow_tls = (uintptr_t *)(void *)&pl_sched_nobody;
 
 struct pl_wait *pl_sched_flow(void)
 {

@@ -8,7 +8,6 @@
 #ifndef PL_SCHED_FORK_H
 #define PL_SCHED_FORK_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -25,58 +24,30 @@ enum pl_fork_state {
         PL_FORK_STATE_MASK = 3,
 };
 
-struct pl_fork {
-        int (*fn)(void *arg);
-        void *arg;
-        _Atomic uintptr_t parent;  /* struct plait_task, and enum pl_fork_state */
-        struct plait_scope *scope; /* the parent's at the time */
-        int result;
-};
-
 enum { PL_FORK_BIT = 1 };
 
-static inline struct plait_task *pl_fork_parent(struct pl_fork *fork)
+static inline struct plait_task *pl_fork_parent(const struct plait_fork *fork)
 {
-        uintptr_t word = atomic_load_explicit(&fork->parent, memory_order_relaxed);
+        uintptr_t word = __atomic_load_n(&fork->pl_parent, __ATOMIC_RELAXED);
+        struct pl_wait *flow = (struct pl_wait *)(word & ~(uintptr_t)PL_FORK_STATE_MASK);
 
-        return (struct plait_task *)(word & ~(uintptr_t)PL_FORK_STATE_MASK);
+        return PL_CONTAINER_OF(flow, struct plait_task, wait);
 }
 
-static inline void *pl_fork_as_work(struct pl_fork *fork)
+static inline void *pl_fork_as_work(struct plait_fork *fork)
 {
         return (char *)fork + PL_FORK_BIT;
 }
 
-static inline struct pl_fork *pl_work_as_fork(void *work)
+static inline struct plait_fork *pl_work_as_fork(void *work)
 {
-        return (uintptr_t)work & PL_FORK_BIT ? (struct pl_fork *)(void *)((char *)work - PL_FORK_BIT) : NULL;
+        return (uintptr_t)work & PL_FORK_BIT ? (struct plait_fork *)(void *)((char *)work - PL_FORK_BIT) : NULL;
 }
 
 /* Offer the call to others. False: the deque is full, and the fork must not be joined. */
-static PL_ALWAYS_INLINE bool pl_fork_push(struct pl_worker *worker, struct pl_fork *fork, int (*fn)(void *), void *arg)
-{
-        fork->fn = fn;
-        fork->arg = arg;
-        fork->scope = worker->current->scope;
-        atomic_store_explicit(&fork->parent, (uintptr_t)worker->current | PL_FORK_PENDING, memory_order_relaxed);
-        if (PL_UNLIKELY(!pl_deque_push(&worker->fresh, pl_fork_as_work(fork))))
-                return false;
-        pl_sched_offer();
-        return true;
-}
-
-/* What *work*, which was not the caller's fork, keeps it from: put it back and wait until the fork is done. */
-int pl_fork_await(struct pl_worker *worker, struct pl_fork *fork, void *work);
+bool pl_fork_push(struct pl_worker *worker, struct plait_fork *fork, int (*fn)(void *), void *arg);
 
 /* The result of the call, made here and now if nobody else has taken it. */
-static PL_ALWAYS_INLINE int pl_fork_join(struct pl_fork *fork)
-{
-        struct pl_worker *worker = pl_sched_self_get();
-        void *work = pl_deque_pop(&worker->fresh);
-
-        if (PL_LIKELY(work == pl_fork_as_work(fork)))
-                return fork->fn(fork->arg);
-        return pl_fork_await(worker, fork, work);
-}
+int pl_fork_join(struct plait_fork *fork);
 
 #endif

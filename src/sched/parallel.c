@@ -73,7 +73,7 @@ static int run_range(void *arg)
                 }
                 size_t middle = range->begin + left / 2;
                 struct range upper = {.loop = range->loop, .begin = middle, .end = range->end, .chunk = range->chunk};
-                struct pl_fork fork;
+                struct plait_fork fork;
                 if (!pl_fork_push(pl_sched_self_get(), &fork, run_range, &upper)) {
                         run_chunk(range);
                         continue;

@@ -55,6 +55,9 @@ static void lie_down(struct pl_run *run, struct pl_worker *worker, enum pl_idle_
                 atomic_fetch_add(&run->n_idle, 1);
         atomic_fetch_add(&run->n_parked, 1);
         pl_lock_release(&run->idle_lock);
+        if (stage == PL_IDLE_DEEP) /* from now on forks are to be told of, too */
+                for (unsigned i = 0; i < atomic_load(&run->n_serving); i++)
+                        pl_deque_close(&run->workers[i].fresh);
 }
 
 /* Wake one that sleeps at least as soundly as *stage*. */

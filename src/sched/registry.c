@@ -138,8 +138,8 @@ const struct plait_registry pl_sched_registry = {
                         .idle = WORKER(idle),
                         .ready = WORKER(ready.n),
                         .bound = WORKER(bound.n),
-                        .fresh_top = WORKER(fresh.top),
-                        .fresh_bottom = WORKER(fresh.bottom),
+                        .fresh_top = WORKER(fresh.pl_top),
+                        .fresh_bottom = WORKER(fresh.pl_bottom),
                         .spare = WORKER(spare),
                 },
         .task =

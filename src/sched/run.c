@@ -43,7 +43,6 @@ static struct {
 } control;
 
 struct pl_run pl_sched_the_run;
-PL_TLS_DEFINE(struct pl_worker, pl_sched_self);
 
 /* --- the first task --- */
 
@@ -185,9 +184,9 @@ static void run_worker(struct pl_worker *worker)
                 if (worker->index == 0)
                         pl_sched_watch_start();
                 pl_trace_worker(worker->index);
-                pl_sched_self_set(worker);
+                pl_sched_worker_become(worker);
                 worker_loop(worker);
-                pl_sched_self_set(NULL);
+                pl_sched_worker_become(NULL);
                 pl_sched_flow_set(&pl_sched_nobody);
                 pl_sched_held_thread_end();
         }

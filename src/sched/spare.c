@@ -162,14 +162,14 @@ static void *spare_thread(void *arg)
         atomic_store(&run->n_serving, worker->index + 1);
         say_opened(0);
         pl_sched_stuck_thread_init();
-        pl_sched_self_set(worker);
+        pl_sched_worker_become(worker);
         while (!atomic_load(&run->stopping)) {
                 if (atomic_load(&worker->wanted))
                         relieve(worker);
                 else
                         rest(worker);
         }
-        pl_sched_self_set(NULL);
+        pl_sched_worker_become(NULL);
         return NULL;
 }
 

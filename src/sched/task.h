@@ -35,9 +35,9 @@ enum { PL_HIGH = UINT16_MAX, PL_LOW = UINT16_MAX - 1 };
 struct plait_task {
         /* What a switch touches. */
         struct pl_context context;
-        struct pl_stack *stack;    /* NULL: it has not started */
-        struct pl_list link;       /* in a run queue */
-        struct plait_scope *scope; /* the innermost one that is open: what its waits obey */
+        struct pl_stack *stack;   /* NULL: it has not started */
+        struct pl_list link;      /* in a run queue */
+        struct plait_scope *home; /* the scope it was started in */
         _Atomic uint8_t on_cpu;
         uint8_t flags;
         uint8_t stack_class;
@@ -51,8 +51,9 @@ struct plait_task {
                 void *arg;           /* until it starts */
                 struct saved *saved; /* of a compact task that has: its frames, while they are not on the stack */
         };
-        struct plait_scope *home; /* the scope it was started in */
 
+        /* These two stand together: plait_fork_join() finds the scope from the flow, the address of the wait. */
+        struct plait_scope *scope; /* the innermost one that is open: what its waits obey */
         struct pl_wait wait;
         struct pl_timer timer; /* ends the wait */
 

@@ -124,10 +124,9 @@ static void say_who(struct pl_trace_who *ret)
 
 static uint64_t queued_on(const struct pl_worker *worker)
 {
-        int64_t fresh = atomic_load_explicit(&worker->fresh.bottom, memory_order_relaxed) -
-                        atomic_load_explicit(&worker->fresh.top, memory_order_relaxed);
+        int64_t fresh = pl_deque_length(&worker->fresh);
 
-        return pl_runq_count(&worker->ready) + pl_runq_count(&worker->bound) + (fresh > 0 ? (uint64_t)fresh : 0);
+        return pl_runq_count(&worker->ready) + pl_runq_count(&worker->bound) + (uint64_t)fresh;
 }
 
 /* Workers are freed at the end of a run: *lock* keeps them. */

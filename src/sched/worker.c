@@ -8,6 +8,21 @@
 
 enum { FIRST_NAP_NS = 100 * 1000 };
 
+PL_TLS_DEFINE(struct pl_worker, pl_sched_self);
+
+/* Of all threads that are no workers; it never opens. */
+static struct plait_deque no_deque;
+
+__attribute__((used, tls_model("initial-exec"))) __thread struct plait_deque *plait_deque_tls = &no_deque;
+
+void pl_sched_worker_become(struct pl_worker *worker)
+{
+        struct plait_deque *deque = worker ? &worker->fresh : &no_deque;
+
+        pl_sched_self_set(worker);
+        PL_TLS_STORE(deque, "plait_deque_tls");
+}
+
 int pl_sched_worker_init(struct pl_worker *worker, unsigned index)
 {
         const struct pl_run *run = &pl_sched_the_run;

@@ -83,8 +83,8 @@ struct pl_worker {
         _Atomic uint32_t idle;                  /* enum pl_idle_stage; written under idle_lock */
         struct pl_list parked_link;
         struct pl_runq ready;
-        struct pl_runq bound;  /* tasks that run here only; they are not stolen */
-        struct pl_deque fresh; /* tasks and forks that have not started */
+        struct pl_runq bound;     /* tasks that run here only; they are not stolen */
+        struct plait_deque fresh; /* tasks and forks that have not started */
         struct pl_timers timers;
 };
 
@@ -155,6 +155,9 @@ static PL_ALWAYS_INLINE void pl_sched_current_set(struct pl_worker *worker, stru
 /* A worker that has no thread yet. 0 or -ENOMEM. */
 int pl_sched_worker_init(struct pl_worker *worker, unsigned index);
 void pl_sched_worker_done(struct pl_worker *worker);
+
+/* The calling thread runs as *worker* from now on; NULL: as none any more. */
+void pl_sched_worker_become(struct pl_worker *worker);
 
 /* What its thread needs; called in that thread. 0 or a negative errno. */
 int pl_sched_worker_open(struct pl_worker *worker);

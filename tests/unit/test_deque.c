@@ -1,5 +1,6 @@
 /* The deque of tasks that have not started: order, capacity, and owner against thieves. */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "harness/test.h"
@@ -18,7 +19,7 @@ static uintptr_t number(const struct plait_task *task)
 
 TEST(the_owner_pops_the_youngest_and_thieves_take_the_oldest)
 {
-        static struct pl_deque deque;
+        static struct plait_deque deque;
 
         CHECK(pl_deque_empty(&deque));
         CHECK(!pl_deque_pop(&deque));
@@ -35,7 +36,7 @@ TEST(the_owner_pops_the_youngest_and_thieves_take_the_oldest)
 
 TEST(a_full_deque_refuses_and_takes_again_after_a_theft)
 {
-        static struct pl_deque deque;
+        static struct plait_deque deque;
 
         for (int round = 0; round < 3; round++) {
                 for (uintptr_t i = 0; i < PL_DEQUE_SIZE; i++)
@@ -51,7 +52,7 @@ TEST(a_full_deque_refuses_and_takes_again_after_a_theft)
 
 enum { ITEMS = 200000, THIEVES = 2 };
 
-static struct pl_deque shared;
+static struct plait_deque shared;
 static _Atomic unsigned char taken[ITEMS];
 static atomic_bool over;
 
