@@ -97,19 +97,31 @@ static void take_from_stuck(struct pl_worker *worker, struct pl_worker *victim, 
                 pl_trace(PLAIT_RECORDING_RESCUED, n + (fresh != NULL), 0, victim->index);
 }
 
-/* Look after the other workers, one each time. */
+static bool rescue(struct pl_worker *worker, unsigned index, int64_t now_ns)
+{
+        struct pl_worker *victim = &pl_sched_the_run.workers[index];
+        bool stuck = victim != worker && is_stuck(worker, victim, now_ns);
+
+        if (stuck)
+                take_from_stuck(worker, victim, now_ns);
+        return stuck;
+}
+
+/* Look after the other workers, one each time, and always after the one that was stuck last. */
 static void look_after(struct pl_worker *worker, int64_t now_ns)
 {
-        struct pl_run *run = &pl_sched_the_run;
-
-        unsigned n = atomic_load_explicit(&run->n_serving, memory_order_acquire);
+        unsigned n = atomic_load_explicit(&pl_sched_the_run.n_serving, memory_order_acquire);
+        unsigned last = worker->rescued;
 
         if (n == 1)
                 return;
         worker->watched = (worker->watched + 1) % n;
-        struct pl_worker *victim = &run->workers[worker->watched];
-        if (victim != worker && is_stuck(worker, victim, now_ns))
-                take_from_stuck(worker, victim, now_ns);
+        if (worker->watched == worker->index)
+                worker->watched = (worker->watched + 1) % n;
+        if (rescue(worker, worker->watched, now_ns))
+                worker->rescued = worker->watched;
+        if (last != worker->watched)
+                (void)rescue(worker, last, now_ns);
 }
 
 void pl_sched_serve(struct pl_worker *worker)

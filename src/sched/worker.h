@@ -68,7 +68,8 @@ struct pl_worker {
         unsigned next_stage; /* enum pl_idle_stage to park in */
         int64_t nap_ns;
         struct pl_sighting *sightings; /* of each worker */
-        unsigned watched;              /* whom it looked after last */
+        unsigned watched;              /* whom it looked after last, */
+        unsigned rescued;              /* and who was stuck last then */
         uint64_t stolen_at;            /* when it last stole */
         uint32_t pause_us;             /* how long it waits before it steals again */
         uint32_t tid;                  /* of its thread */
