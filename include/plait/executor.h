@@ -225,7 +225,8 @@ PLAIT_API PLAIT_MUST_CHECK int plait_executor_threads(const struct plait_executo
  * The argument's and the result's bytes travel through shared memory. plait_array_share() is for data that are not even
  * to be copied.
  *
- * The executor belongs to the process that has opened it: in one that the program forks, it takes no jobs (-EPIPE).
+ * The executor belongs to the process that has opened it: in one that the program forks, it takes no jobs (-EPIPE),
+ * and can only be freed. Executors that are opened there are that process's.
  * Functions that are called when a future is set may be called by a thread of the library's, and must be short.
  *
  * @param opts          NULL for the defaults. *stack_bytes* must be 0.

@@ -20,8 +20,8 @@
  *     are when the executor is opened;
  *   - standard input from nowhere (/dev/null), standard output and error to this program's, passed on in whole lines,
  *     and no other descriptor;
- *   - no signal blocked, each with its default action; in a process group of its own, so that Ctrl-C at the
- *     terminal reaches the program only;
+ *   - no signal blocked, each with its default action (those of crashes are reported first); in a process group of its
+ *     own, so that Ctrl-C at the terminal reaches the program only;
  *   - the resource limits, user and groups, umask and signals of the server, which are those of the program when the
  *     server was started.
  *

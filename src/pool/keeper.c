@@ -239,6 +239,7 @@ static int begin(void)
                 r = pl_keeper_watch(keeper.event, &keeper.woken, EPOLLIN);
         atomic_store(&keeper.quit, false);
         atomic_store(&keeper.poked, 0);
+        pl_output_reset();
         pl_list_init(&keeper.pools);
         if (r == 0)
                 r = pl_plat_thread_start(&keeper.thread, keep, NULL, 0, "plait-keeper");
@@ -293,4 +294,21 @@ void pl_keeper_remove(void)
                 end();
         pl_lock_release(&keeper.life);
         errno = saved;
+}
+
+/* Descriptors that it kept would keep the program's server alive after the program. */
+void pl_keeper_forget(void)
+{
+        if (keeper.n_kept) {
+                close(keeper.event);
+                close(keeper.epoll);
+                if (keeper.server.socket >= 0 && !keeper.borrowed) {
+                        close(keeper.server.socket);
+                        close(keeper.server.pidfd);
+                }
+        }
+        keeper.n_kept = 0;
+        keeper.life = keeper.lock = (struct pl_lock){0};
+        keeper.server.socket = -1;
+        keeper.borrowed = false;
 }

@@ -26,6 +26,9 @@ PL_WARN_UNUSED int pl_keeper_add(struct pl_processes *pool);
 /* A pool is gone, as pl_processes_serve() has said: with the last one the thread ends, and this waits for that. */
 void pl_keeper_remove(void);
 
+/* In a process that the program has forked: there is no keeper, and the program's is none of its business. */
+void pl_keeper_forget(void);
+
 /* Something is to be done for some pool. Any thread. */
 void pl_keeper_wake(void);
 

@@ -20,7 +20,7 @@ enum { PAUSE_LEAST_NS = 1000 * 1000, PAUSE_MOST_NS = 64 * 1000 * 1000 };
 static struct {
         struct pl_list list;
         int64_t pause_ns, again_ns;
-} stalled = {.list = {&stalled.list, &stalled.list}};
+} stalled;
 
 int pl_output_open(struct pl_output *output, int to, int *ret_writer)
 {
@@ -123,6 +123,11 @@ static void stall(struct pl_output *output)
                 stalled.again_ns = pl_plat_now_ns() + PAUSE_LEAST_NS;
         }
         pl_list_push_back(&stalled.list, &output->stalled);
+}
+
+void pl_output_reset(void)
+{
+        pl_list_init(&stalled.list);
 }
 
 int64_t pl_output_retry(int64_t now_ns)

@@ -36,6 +36,9 @@ PL_WARN_UNUSED int pl_output_start(struct pl_output *output);
 /* Pass on what can be; false: something waits until it can be written. */
 bool pl_output_flush(struct pl_output *output);
 
+/* There is a new keeper: nothing waits. */
+void pl_output_reset(void);
+
 /* Write what had to wait, and read those workers' pipes again. Returns when to call it again. */
 int64_t pl_output_retry(int64_t now_ns);
 

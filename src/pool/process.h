@@ -118,6 +118,7 @@ struct pl_processes {
         size_t setup_bytes;
         unsigned jobs_per_worker;
         size_t rss_most;
+        unsigned forks;   /* of processes, on the way to the one that has opened it */
         bool exact_queue; /* no job is given to a worker that has one */
         char **environment;
 

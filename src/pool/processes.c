@@ -22,13 +22,19 @@ static struct pl_processes *of(struct plait_executor *executor)
         return PL_CONTAINER_OF(executor, struct pl_processes, executor);
 }
 
-/* --- a process that the program has forked: it has no keeper --- */
+/* --- a process that the program has forked: the pools that it finds are the program's, and it has no keeper --- */
 
-static bool forked;
+static unsigned forks; /* how many there were on the way to this process */
 
 static void on_fork(void)
 {
-        forked = true;
+        forks++;
+        pl_keeper_forget();
+}
+
+static bool is_inherited(const struct pl_processes *pool)
+{
+        return pool->forks != forks;
 }
 
 static int notice_forks(void)
@@ -52,7 +58,7 @@ static int submit(struct plait_executor *executor, struct pl_job *job)
         struct pl_processes *pool = of(executor);
         struct pl_pool_code code;
         struct pl_list ended;
-        int r = forked ? -EPIPE : pl_pool_module_find((const void *)job->fn, &code);
+        int r = is_inherited(pool) ? -EPIPE : pl_pool_module_find((const void *)job->fn, &code);
 
         if (r < 0)
                 return r;
@@ -137,7 +143,7 @@ static void stop(struct plait_executor *executor, bool now)
         struct pl_processes *pool = of(executor);
         struct pl_list ended;
 
-        if (forked) {
+        if (is_inherited(pool)) {
                 pl_executor_gone(executor);
                 return;
         }
@@ -187,11 +193,12 @@ static void free_pool(struct plait_executor *executor)
 {
         struct pl_processes *pool = of(executor);
 
-        pl_lock_acquire(&pool->lock);
-        pool->gone = true;
-        pl_lock_release(&pool->lock);
-        if (!forked)
+        if (!is_inherited(pool)) { /* or else a thread that is not here may hold the lock */
+                pl_lock_acquire(&pool->lock);
+                pool->gone = true;
+                pl_lock_release(&pool->lock);
                 pl_keeper_remove();
+        }
         close_pool(pool);
 }
 
@@ -382,6 +389,7 @@ static int open_pool(struct pl_processes *pool, const struct plait_executor_opts
 static void init_pool(struct pl_processes *pool, const struct plait_executor_opts *opts)
 {
         pool->refs = 1;
+        pool->forks = forks;
         pool->limit = opts && opts->workers ? opts->workers : (unsigned)pl_plat_cpu_count(); /* or PLAIT_AUTO */
         pool->jobs_per_worker = opts ? opts->jobs_per_worker : 0;
         pool->rss_most = opts ? opts->rss_bytes : 0;
