@@ -116,7 +116,7 @@ struct plait_job {
 enum plait_job_status {
         PLAIT_JOB_RETURNED,  /**< its function has returned; *result* is what */
         PLAIT_JOB_CRASHED,   /**< its process ended in it: *signal* or *exit_code* says how; *result* is -EOWNERDEAD */
-        PLAIT_JOB_TIMED_OUT, /**< it took too long, or a deadline passed before it began; *result* is -ETIMEDOUT */
+        PLAIT_JOB_TIMED_OUT, /**< it took too long, or a deadline passed before its end; *result* is -ETIMEDOUT */
         PLAIT_JOB_CANCELLED, /**< *result* is -ECANCELED */
         PLAIT_JOB_REFUSED,   /**< no worker can be had or could begin it; *result* says why */
 };
@@ -329,7 +329,8 @@ PLAIT_API PLAIT_MUST_CHECK int plait_executor_submit(struct plait_executor *exec
  * @param job          what
  * @param deadline_ns  see plait/time.h
  * @param ret_end      how it ended, without *report*; NULL when it does not matter. Filled in whenever the job was
- *                     submitted. *data* is NULL if the job had no *result*.
+ *                     submitted, or a deadline or a cancellation came before that. *data* is NULL if the job had no
+ *                     *result*.
  * @return what the function returned, or
  *   - -ETIMEDOUT, -ECANCELED  it was cancelled, by a deadline or the scope, and ended with that
  *   - -EOWNERDEAD  its process crashed

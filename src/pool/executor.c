@@ -288,6 +288,13 @@ static int call(struct plait_executor *executor, const struct plait_job *job, in
         int result;
         int r = submit(executor, job, deadline_ns, &future);
 
+        if ((r == -ETIMEDOUT || r == -ECANCELED) && ret_end)
+                *ret_end = (struct plait_job_end){
+                        .status = r == -ETIMEDOUT ? PLAIT_JOB_TIMED_OUT : PLAIT_JOB_CANCELLED,
+                        .result = r,
+                        .exit_code = -1,
+                        .data = job->result,
+                };
         if (r < 0)
                 return r;
         if (executor->spins && !pl_sched_in_task())
@@ -299,10 +306,14 @@ static int call(struct plait_executor *executor, const struct plait_job *job, in
                 (void)!plait_future_wait(future, 0, &result, &value);
         }
         const struct plait_job_end *end = value;
-        if (waited < 0 && end->status == PLAIT_JOB_CANCELLED)
-                result = waited;
+        bool late = waited == -ETIMEDOUT && end->status == PLAIT_JOB_CANCELLED;
+        if (late)
+                result = -ETIMEDOUT;
         if (ret_end) {
                 *ret_end = *end;
+                ret_end->result = result;
+                if (late)
+                        ret_end->status = PLAIT_JOB_TIMED_OUT;
                 ret_end->report = NULL;
                 if (!job->result)
                         ret_end->data = NULL;
