@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-from inspected import Inspected, gcore, kernel_core
+from inspected import TIMEOUT, Inspected, gcore, kernel_core
 from tap import Skip, case, check, main
 
 PLAIT, PROGRAM = sys.argv[1:]
@@ -35,6 +35,14 @@ def refused(done, *words):
     check(done.returncode == 1 and done.stdout == "", f"{done.returncode}: {done.stdout[:300]}")
     for word in words:
         check(word in done.stderr, f"'{word}' is not in: {done.stderr}")
+
+
+def settled(program):
+    """It says that it is ready just before its first task waits for input, as all others do already."""
+    end = time.monotonic() + TIMEOUT
+    while '"state": "waiting"' not in ps("--json", "--no-stacks", "--name=first", program.pid).stdout:
+        check(time.monotonic() < end, "the first task does not wait")
+    return program
 
 
 def by_name(tasks):
@@ -87,7 +95,7 @@ def check_stacks(named, live):
 def each_task_is_shown_with_what_it_waits_for():
     with Inspected(PROGRAM, "states") as program:
         fd = int(program.wait_until(r"^fd (\d+)").group(1))
-        check_states(tasks_of(program.pid), fd, True)
+        check_states(tasks_of(settled(program).pid), fd, True)
 
 
 @case
@@ -155,7 +163,7 @@ def crowd_is_counted_rightly():
     number = 2000 if SANITIZED else 100000
     with Inspected(PROGRAM, "crowd", number) as program:
         told = int(program.wait_until(r"^tasks (\d+)").group(1))
-        done = ps("--state=waiting", program.pid)
+        done = ps("--state=waiting", settled(program).pid)
         lines = done.stdout.splitlines()
         check(done.returncode == 0 and len(lines) == told + 2, f"{len(lines)} lines for {told} tasks: {done.stderr}")
         check(lines[-1].startswith(f"{told:,} tasks: {told:,} waiting"), lines[-1])

@@ -116,7 +116,12 @@ static uint32_t finish_name(struct taking *taking, const struct beside *beside, 
                 length = strnlen(name, NAME_MOST - 1);
         name[length] = '\0';
         taking->name_at = address;
-        taking->name = length ? intern(&taking->program->names, name, (uint32_t)length + 1, NULL) : INTERN_NONE;
+        taking->name = INTERN_NONE;
+        if (length) {
+                pthread_mutex_lock(taking->lock);
+                taking->name = intern(&taking->program->names, name, (uint32_t)length + 1, NULL);
+                pthread_mutex_unlock(taking->lock);
+        }
         return taking->name;
 }
 
@@ -134,8 +139,10 @@ uint32_t inspect_keep_stack(struct taking *taking, const struct inspect_register
                         return taking->trail_stacks[i];
                 }
         struct stack_trail *trail = &taking->trails[slot];
+        pthread_mutex_lock(taking->lock);
         size_t count = unwind(taking->unwinder, at, window, frames, STACK_MOST, trail);
         uint32_t stack = intern(&taking->picture->stacks, frames, (uint32_t)(count * sizeof *frames), NULL);
+        pthread_mutex_unlock(taking->lock);
         if (trail->reach > taking->reach)
                 taking->reach = trail->reach;
         taking->trail_stacks[slot] = stack;
@@ -171,11 +178,13 @@ static bool is_blank(const struct taking *taking, uint32_t stack, const struct s
 {
         uint32_t bytes;
 
-        if (stack == INTERN_NONE || window->count == 0)
+        if (stack == INTERN_NONE || window->count == 0 || window->bytes[0] ||
+            memcmp(window->bytes, window->bytes + 1, window->count - 1) != 0)
                 return false;
+        pthread_mutex_lock(taking->lock);
         intern_get(&taking->picture->stacks, stack, &bytes);
-        return bytes == sizeof(uint64_t) && !window->bytes[0] &&
-               memcmp(window->bytes, window->bytes + 1, window->count - 1) == 0;
+        pthread_mutex_unlock(taking->lock);
+        return bytes == sizeof(uint64_t);
 }
 
 static uint32_t finish_stack(struct taking *taking, const struct beside *beside, const char *task, uint64_t address)
@@ -192,14 +201,14 @@ static uint32_t finish_stack(struct taking *taking, const struct beside *beside,
         if (!beside->window_piece)
                 return INTERN_NONE;
         if (!beside->window_piece->ok) {
-                taking->picture->lost_stacks++;
+                taking->lost_stacks++;
                 return INTERN_NONE;
         }
         struct stack_window window = {
                 .address = at.sp, .bytes = taking->windows + beside->index * TAKING_WINDOW, .count = beside->window};
         uint32_t stack = inspect_keep_stack(taking, &at, &window);
         if (!taking->program->memory.live && is_blank(taking, stack, &window)) {
-                taking->picture->lost_stacks++;
+                taking->lost_stacks++;
                 return INTERN_NONE;
         }
         return stack;

@@ -6,6 +6,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,8 @@ struct thread {
         struct inspect_registers registers;
 };
 
+enum { NOT_OPENED = -1, NOT_THERE = -2 };
+
 struct core {
         int fd;
         const char *file;
@@ -31,22 +34,19 @@ struct core {
         int64_t written;          /* seconds since the epoch */
         struct segment *segments; /* by address */
         size_t n_segments;
-        const struct segment *last; /* that something was read from */
         struct thread *threads;
         size_t n_threads;
         struct inspect_memory *memory; /* for what was left out because the program's files have it */
-        int *files;                    /* those, by mapping; -1: not opened yet, -2: cannot be */
+        _Atomic int *files;            /* those, by mapping: a descriptor, or one of these: */
 };
 
 /* --- reading --- */
 
-static const struct segment *find_segment(struct core *core, uint64_t address)
+static const struct segment *find_segment(const struct core *core, uint64_t address)
 {
         size_t low = 0;
         size_t high = core->n_segments;
 
-        if (core->last && address >= core->last->start && address < core->last->end)
-                return core->last;
         while (low < high) {
                 size_t middle = low + (high - low) / 2;
                 const struct segment *segment = &core->segments[middle];
@@ -56,7 +56,7 @@ static const struct segment *find_segment(struct core *core, uint64_t address)
                 else if (address >= segment->end)
                         low = middle + 1;
                 else
-                        return core->last = segment;
+                        return segment;
         }
         return NULL;
 }
@@ -65,7 +65,7 @@ static const struct segment *find_segment(struct core *core, uint64_t address)
  * A mapping of the file would be slower: a million stacks lie far apart, so each would cost a page fault, and page
  * tables. And it would end in a signal if the file were cut meanwhile.
  */
-static size_t read_segment(struct core *core, uint64_t address, void *to, size_t bytes)
+static size_t read_segment(const struct core *core, uint64_t address, void *to, size_t bytes)
 {
         const struct segment *segment = find_segment(core, address);
 
@@ -75,6 +75,21 @@ static size_t read_segment(struct core *core, uint64_t address, void *to, size_t
                 bytes = (size_t)(segment->end - address);
         ssize_t n = pread(core->fd, to, bytes, (off_t)(segment->offset + (address - segment->start)));
         return n > 0 ? (size_t)n : 0;
+}
+
+/* The file behind a mapping, which is opened when it is needed first. */
+static int file_of(struct core *core, size_t mapping)
+{
+        int fd = atomic_load(&core->files[mapping]);
+
+        if (fd != NOT_OPENED)
+                return fd;
+        int opened = open(core->memory->mappings[mapping].path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        if (atomic_compare_exchange_strong(&core->files[mapping], &fd, opened < 0 ? NOT_THERE : opened))
+                return opened < 0 ? NOT_THERE : opened;
+        if (opened >= 0)
+                close(opened); /* another thread was quicker */
+        return fd;
 }
 
 /* Pages that are as they are in the program's own files are not in a core file. */
@@ -87,16 +102,12 @@ static size_t read_mapped(struct core *core, uint64_t address, void *to, size_t 
 
                 if (address < mapping->start || address >= mapping->end)
                         continue;
-                if (core->files[i] == -1) {
-                        core->files[i] = open(mapping->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-                        if (core->files[i] < 0)
-                                core->files[i] = -2;
-                }
-                if (core->files[i] < 0)
+                int fd = file_of(core, i);
+                if (fd < 0)
                         return 0;
                 if (bytes > mapping->end - address)
                         bytes = (size_t)(mapping->end - address);
-                ssize_t n = pread(core->files[i], to, bytes, (off_t)(mapping->offset + (address - mapping->start)));
+                ssize_t n = pread(fd, to, bytes, (off_t)(mapping->offset + (address - mapping->start)));
                 return n > 0 ? (size_t)n : 0;
         }
         return 0;
@@ -335,7 +346,7 @@ int inspect_core_open(struct inspect_memory *memory, const char *path, struct in
                 return r;
         core->files = malloc((memory->n_mappings + 1) * sizeof *core->files);
         for (size_t i = 0; core->files && i < memory->n_mappings; i++)
-                core->files[i] = -1;
+                atomic_init(&core->files[i], NOT_OPENED);
         return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,16 +52,25 @@ void inspect_memory_close(struct inspect_memory *memory)
         *memory = (struct inspect_memory){.mem_fd = -1};
 }
 
+static int open_file(struct inspect_memory *memory)
+{
+        char path[32];
+        int none = -1;
+
+        snprintf(path, sizeof path, "/proc/%d/mem", memory->pid);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0 || atomic_compare_exchange_strong(&memory->mem_fd, &none, fd))
+                return fd;
+        close(fd); /* another thread was quicker */
+        return none;
+}
+
 /* Where process_vm_readv() is forbidden by a filter of system calls, the file may not be. */
 static size_t read_file(struct inspect_memory *memory, uint64_t address, void *to, size_t bytes)
 {
-        char path[32];
+        int fd = memory->mem_fd < 0 ? open_file(memory) : memory->mem_fd;
+        ssize_t n = fd < 0 ? -1 : pread(fd, to, bytes, (off_t)address);
 
-        if (memory->mem_fd < 0) {
-                snprintf(path, sizeof path, "/proc/%d/mem", memory->pid);
-                memory->mem_fd = open(path, O_RDONLY | O_CLOEXEC);
-        }
-        ssize_t n = memory->mem_fd < 0 ? -1 : pread(memory->mem_fd, to, bytes, (off_t)address);
         return n > 0 ? (size_t)n : 0;
 }
 

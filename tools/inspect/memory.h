@@ -46,7 +46,7 @@ struct core;
 struct inspect_memory {
         pid_t pid; /* of a live process; of a core file: the one that it is of */
         bool live;
-        int mem_fd;                       /* /proc/PID/mem, where process_vm_readv() is not to be had; -1: not open */
+        _Atomic int mem_fd;               /* /proc/PID/mem, where process_vm_readv() is not to be had; -1: not open */
         char command[64];                 /* the program's name */
         struct inspect_mapping *mappings; /* by address */
         size_t n_mappings;
@@ -57,7 +57,7 @@ struct inspect_memory {
 int inspect_memory_open(struct inspect_memory *memory, const char *target, struct inspect_error *error);
 void inspect_memory_close(struct inspect_memory *memory);
 
-/* Read *bytes* at *address*; false: they are not there, or the process is gone. */
+/* Read *bytes* at *address*; false: they are not there, or the process is gone. Several threads may read at a time. */
 bool inspect_read(struct inspect_memory *memory, uint64_t address, void *to, size_t bytes);
 
 /* Read many pieces with few system calls. */

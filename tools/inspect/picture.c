@@ -1,6 +1,7 @@
 /*
- * Taking a picture of all tasks. See program.h for how it comes to be true of each of them.
+ * Taking a picture of a program. See program.h for how it comes to be true of each task.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,146 +17,81 @@ static uint32_t find_cause(const struct inspect_program *program, const char *na
         return UINT32_MAX;
 }
 
-/* --- a slab --- */
-
-static struct inspect_task *new_task(struct taking *taking)
+static struct known_causes known_causes(const struct inspect_program *program)
 {
-        struct inspect_picture *picture = taking->picture;
-
-        if (picture->n_tasks == picture->tasks_room) {
-                size_t room = picture->tasks_room ? picture->tasks_room * 2 : 1024;
-                struct inspect_task *grown = realloc(picture->tasks, room * sizeof *grown);
-
-                if (!grown) {
-                        taking->no_memory = true;
-                        return NULL;
-                }
-                picture->tasks = grown;
-                picture->tasks_room = room;
-        }
-        return &picture->tasks[picture->n_tasks];
-}
-
-/* *again*: the slab's objects, read once more. */
-static bool finish(struct taking *taking, const struct beside *beside, const struct slab_view *slab, const char *again)
-{
-        const struct plait_registry_task *layout = &taking->program->layout.task;
-        const char *before = slab->objects + beside->index * slab->stride;
-        const char *after = again + beside->index * slab->stride;
-        struct inspect_task *task;
-
-        if (!inspect_get(after, layout->fn)) { /* it has ended meanwhile */
-                taking->picture->changed++;
-                return true;
-        }
-        task = new_task(taking);
-        if (!task)
-                return false;
-        inspect_describe(taking, after, slab->address + beside->index * slab->stride, task);
-        if (before == after || inspect_is_same(layout, before, after))
-                inspect_note_beside(taking, beside, before, task);
-        else
-                taking->picture->changed++;
-        taking->picture->counts[task->state]++;
-        taking->picture->n_tasks++;
-        return true;
-}
-
-static bool make_room(struct taking *taking, size_t count)
-{
-        if (count <= taking->room)
-                return true;
-        free(taking->beside);
-        free(taking->windows);
-        free(taking->pages);
-        free(taking->pieces);
-        taking->beside = calloc(count, sizeof *taking->beside);
-        taking->windows = taking->unwinder ? malloc(count * TAKING_WINDOW) : NULL;
-        taking->pieces = calloc(count * TAKING_PIECES, sizeof *taking->pieces);
-        taking->pages = malloc(count * TAKING_PAGE);
-        taking->room = count;
-        taking->no_memory = !taking->beside || !taking->pieces || !taking->pages ||
-                            (taking->unwinder && !taking->windows);
-        return !taking->no_memory;
-}
-
-/* How much of a stack is read at first: what those of the slab before needed. */
-static void choose_window(struct taking *taking)
-{
-        if (taking->reach)
-                taking->window = taking->reach < TAKING_WINDOW ? taking->reach : TAKING_WINDOW;
-        taking->reach = 0;
-}
-
-static bool take_slab(const struct slab_view *slab, void *arg)
-{
-        struct taking *taking = arg;
-        struct inspect_memory *memory = &taking->program->memory;
-        size_t alive = 0;
-
-        if (!make_room(taking, slab->count))
-                return false;
-        taking->n_pieces = 0;
-        taking->name_piece = NULL;
-        taking->name_at = 0;
-        choose_window(taking);
-        for (size_t i = 0; i < slab->count; i++) {
-                const char *task = slab->objects + i * slab->stride;
-
-                if (!inspect_get(task, taking->program->layout.task.fn))
-                        continue;
-                taking->beside[alive] = (struct beside){.index = i};
-                inspect_ask_beside(taking, &taking->beside[alive++], task);
-        }
-        if (alive == 0)
-                return true;
-        inspect_read_all(memory, taking->pieces, taking->n_pieces);
-        if (memory->live && !inspect_read(memory, slab->address, slab->again, slab->count * slab->stride))
-                return false;
-        for (size_t i = 0; i < alive; i++)
-                if (!finish(taking, &taking->beside[i], slab, memory->live ? slab->again : slab->objects))
-                        return false;
-        return true;
+        return (struct known_causes){.read = find_cause(program, "read"),
+                                     .write = find_cause(program, "write"),
+                                     .poll = find_cause(program, "poll"),
+                                     .task = find_cause(program, "task"),
+                                     .mutex = find_cause(program, "mutex"),
+                                     .join = find_cause(program, "join")};
 }
 
 /* --- threads --- */
 
-static bool take_threads(const struct slab_view *slab, void *arg)
+static void take_thread(struct taking *taking, const char *thread, uint64_t address)
+{
+        const struct plait_registry_thread *layout = &taking->program->layout.thread;
+        struct inspect_task *task = &taking->tasks[taking->n_tasks];
+        struct stack_window window = {0};
+
+        *task = (struct inspect_task){.address = address,
+                                      .tid = (uint32_t)inspect_get(thread, layout->tid),
+                                      .name = INTERN_NONE,
+                                      .stack = INTERN_NONE,
+                                      .fd = -1,
+                                      .left_ms = -1,
+                                      .worker = -1,
+                                      .state = INSPECT_WAITING};
+        inspect_describe_wait(taking, thread, &layout->wait, task);
+        if (taking->unwinder && inspect_get(thread, layout->pc)) {
+                struct inspect_registers at = {.sp = inspect_get(thread, layout->sp),
+                                               .fp = inspect_get(thread, layout->fp),
+                                               .pc = inspect_get(thread, layout->pc),
+                                               .has_fp = true};
+
+                task->stack = inspect_keep_stack(taking, &at, &window);
+        }
+        taking->n_tasks++;
+}
+
+static bool visit_threads(const struct slab_view *slab, void *arg)
 {
         struct taking *taking = arg;
         const struct plait_registry_thread *layout = &taking->program->layout.thread;
 
         for (size_t i = 0; i < slab->count; i++) {
                 const char *thread = slab->objects + i * slab->stride;
-                uint32_t tid = (uint32_t)inspect_get(thread, layout->tid);
 
-                if (!tid || !inspect_word_waits(inspect_get(thread, layout->wait.state)))
-                        continue;
-                struct inspect_task *task = new_task(taking);
-                if (!task)
-                        return false;
-                *task = (struct inspect_task){.address = slab->address + i * slab->stride,
-                                              .tid = tid,
-                                              .name = INTERN_NONE,
-                                              .stack = INTERN_NONE,
-                                              .fd = -1,
-                                              .left_ms = -1,
-                                              .worker = -1,
-                                              .state = INSPECT_WAITING};
-                inspect_describe_wait(taking, thread, &layout->wait, task);
-                if (taking->unwinder && inspect_get(thread, layout->pc)) {
-                        struct stack_window window = {0};
-                        struct inspect_registers at = {.sp = inspect_get(thread, layout->sp),
-                                                       .fp = inspect_get(thread, layout->fp),
-                                                       .pc = inspect_get(thread, layout->pc),
-                                                       .has_fp = true};
-
-                        task->stack = inspect_keep_stack(taking, &at, &window);
-                }
-                taking->picture->n_tasks++;
-                taking->picture->n_threads++;
+                if (inspect_get(thread, layout->tid) && inspect_word_waits(inspect_get(thread, layout->wait.state)))
+                        take_thread(taking, thread, slab->address + i * slab->stride);
         }
         return true;
+}
+
+/* They come after the tasks. */
+static int take_threads(struct taking *taking)
+{
+        struct inspect_program *program = taking->program;
+        struct inspect_picture *picture = taking->picture;
+        const struct plait_registry *layout = &program->layout;
+        struct slab_list slabs;
+        int r = 0;
+
+        if (!inspect_list_slabs(program, layout->thread_pool, layout->thread.bytes, &slabs))
+                return -EIO;
+        struct inspect_task *grown = realloc(picture->tasks, (picture->n_tasks + slabs.objects + 1) * sizeof *grown);
+        if (grown) {
+                picture->tasks = grown;
+                taking->tasks = grown + picture->n_tasks;
+                r = inspect_walk_slabs(program, &slabs, 0, slabs.n, visit_threads, taking) ? 0 : -EIO;
+                picture->n_tasks += taking->n_tasks;
+                picture->n_threads = taking->n_tasks;
+        } else {
+                r = -ENOMEM;
+        }
+        inspect_slabs_done(&slabs);
+        return r;
 }
 
 /* Where those stand that no copy of registers is kept of: what runs, and threads. */
@@ -186,57 +122,53 @@ static double seconds_since(const struct timespec *begin)
         return (double)(now.tv_sec - begin->tv_sec) + (double)(now.tv_nsec - begin->tv_nsec) / 1e9;
 }
 
-static int take_tasks(struct taking *taking, struct inspect_error *error)
+static int explain(const struct inspect_memory *memory, int failure, struct inspect_error *error)
 {
-        struct inspect_program *program = taking->program;
-        const struct plait_registry *layout = &program->layout;
-        bool ok = inspect_walk_slabs(program, layout->task_pool, layout->task.bytes, take_slab, taking);
-
-        if (ok && !taking->no_memory && (taking->what & PICTURE_THREADS) && layout->thread.tid.size)
-                ok = inspect_walk_slabs(program, layout->thread_pool, layout->thread.bytes, take_threads, taking);
-        if (taking->no_memory)
+        if (failure == -ENOMEM)
                 return inspect_fail(error, "out of memory");
-        if (!inspect_is_alive(&program->memory))
-                return inspect_fail(error, "process %d has ended while it was looked at", program->memory.pid);
-        if (!ok)
-                return inspect_fail(error, program->memory.live ? "the tasks of the program cannot be read: its memory "
-                                                                  "is damaged"
-                                                                : "the core file does not have the memory of all "
-                                                                  "tasks: it has been cut, or was limited");
-        if (taking->unwinder)
-                add_live_stacks(taking);
+        if (!inspect_is_alive(memory))
+                return inspect_fail(error, "process %d has ended while it was looked at", memory->pid);
+        if (failure < 0)
+                return inspect_fail(error, memory->live ? "the tasks of the program cannot be read: its memory is "
+                                                          "damaged"
+                                                        : "the core file does not have the memory of all tasks: it "
+                                                          "has been cut, or was limited");
         return 0;
+}
+
+/* The tasks, and the threads that wait. */
+static int take_all(struct taking *taking, struct inspect_error *error)
+{
+        int r = inspect_taking_begin(taking) ? inspect_take_tasks(taking) : -ENOMEM;
+
+        if (r == 0 && (taking->what & PICTURE_THREADS) && taking->program->layout.thread.tid.size)
+                r = take_threads(taking);
+        r = explain(&taking->program->memory, r, error);
+        if (r == 0 && taking->unwinder)
+                add_live_stacks(taking);
+        inspect_taking_end(taking);
+        return r;
 }
 
 int inspect_take(struct inspect_program *program, unsigned what, struct unwinder *unwinder, struct inspect_picture *ret,
                  struct inspect_error *error)
 {
-        struct taking taking = {.program = program, .picture = ret, .what = what, .window = TAKING_WINDOW};
+        pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+        struct taking taking = {.program = program,
+                                .picture = ret,
+                                .unwinder = what & PICTURE_STACKS ? unwinder : NULL,
+                                .lock = &lock,
+                                .what = what,
+                                .causes = known_causes(program)};
         struct timespec begin;
 
         clock_gettime(CLOCK_MONOTONIC, &begin);
         *ret = (struct inspect_picture){0};
-        if (what & PICTURE_STACKS)
-                taking.unwinder = unwinder;
-        taking.causes = (struct known_causes){.read = find_cause(program, "read"),
-                                              .write = find_cause(program, "write"),
-                                              .poll = find_cause(program, "poll"),
-                                              .task = find_cause(program, "task"),
-                                              .mutex = find_cause(program, "mutex"),
-                                              .join = find_cause(program, "join")};
         int r = inspect_take_workers(program, ret, error);
-        taking.trails = calloc(TAKING_TRAILS, sizeof *taking.trails);
-        if (r == 0 && !taking.trails)
-                r = inspect_fail(error, "out of memory");
         if (r == 0 && ret->run)
-                r = take_tasks(&taking, error);
+                r = take_all(&taking, error);
         if (r == 0 && (what & PICTURE_SCOPES) && inspect_take_scopes(program, ret) < 0)
                 r = inspect_fail(error, "out of memory");
-        free(taking.beside);
-        free(taking.windows);
-        free(taking.pages);
-        free(taking.pieces);
-        free(taking.trails);
         ret->seconds = seconds_since(&begin);
         if (r < 0)
                 inspect_picture_done(ret);

@@ -84,7 +84,7 @@ struct inspect_picture {
         uint32_t injected;
         uint64_t stuck; /* how often a worker was held up */
         struct inspect_task *tasks;
-        size_t n_tasks, tasks_room;
+        size_t n_tasks;
         size_t n_threads; /* of those, how many are threads; they come last */
         size_t counts[INSPECT_STATES];
         struct inspect_scope *scopes;

@@ -1,10 +1,12 @@
 /*
- * What the parts of taking a picture share. It goes slab by slab: picture.c copies the control blocks of the tasks in
- * it, beside.c says what else is to be read of each, and when that has been read the control blocks are copied again.
- * control_block.c tells what those say, beside.c what they led to.
+ * What the parts of taking a picture share. It goes slab by slab: tasks.c copies the control blocks of the tasks in it,
+ * beside.c says what else is to be read of each, and when that has been read the control blocks are copied again.
+ * control_block.c tells what those say, beside.c what they led to. picture.c does the rest.
  */
 #ifndef INSPECT_TAKING_H
 #define INSPECT_TAKING_H
+
+#include <pthread.h>
 
 #include "inspect/program.h"
 #include "inspect/slabs.h"
@@ -33,13 +35,18 @@ struct known_causes {
         uint32_t read, write, poll, task, mutex, join;
 };
 
+/* Several threads may take in tasks at the same time, each with a taking of its own. */
 struct taking {
         struct inspect_program *program;
         struct inspect_picture *picture;
         struct unwinder *unwinder; /* NULL: no stacks */
+        pthread_mutex_t *lock;     /* guards the unwinder, program.names and picture.stacks; taken for what is new */
         unsigned what;
         struct known_causes causes;
-        uint64_t holder_wait, holder_id; /* the last holder of a mutex that was met */
+        struct inspect_task *tasks; /* what has been taken in; there is room for all objects */
+        size_t n_tasks;
+        size_t counts[INSPECT_STATES], changed, lost_stacks; /* as in a picture */
+        uint64_t holder_wait, holder_id;                     /* the last holder of a mutex that was met */
         uint32_t holder_tid;
         struct beside *beside;
         char *windows;
@@ -55,8 +62,19 @@ struct taking {
         struct stack_trail *trails; /* the last different stacks, */
         uint32_t trail_stacks[TAKING_TRAILS];
         unsigned next_trail;
-        bool no_memory;
 };
+
+/* --- tasks.c --- */
+
+/* Room for what is needed besides; false: no memory. */
+bool inspect_taking_begin(struct taking *taking);
+void inspect_taking_end(struct taking *taking);
+
+/*
+ * Put all tasks into the picture, taken in as *like* says. 0, -ENOMEM, or -EIO: the program's memory cannot be read or
+ * is damaged.
+ */
+int inspect_take_tasks(const struct taking *like);
 
 /* --- control_block.c --- */
 

@@ -89,10 +89,14 @@ void inspect_take_tuners(struct inspect_program *program, struct inspect_tuners 
 {
         const struct plait_registry *layout = &program->layout;
         struct taking taking = {.program = program, .tuners = ret};
+        struct slab_list slabs;
 
         ret->count = 0;
         ret->all = 0;
-        if (layout->tuner_pool && layout->tuner.bytes &&
-            !inspect_walk_slabs(program, layout->tuner_pool, layout->tuner.bytes, take_slab, &taking))
+        if (!layout->tuner_pool || !layout->tuner.bytes)
+                return;
+        if (!inspect_list_slabs(program, layout->tuner_pool, layout->tuner.bytes, &slabs) ||
+            !inspect_walk_slabs(program, &slabs, 0, slabs.n, take_slab, &taking))
                 ret->count = ret->all = 0;
+        inspect_slabs_done(&slabs);
 }

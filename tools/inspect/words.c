@@ -64,7 +64,9 @@ void words_done(struct words *words)
         forget(&words->stacks);
         forget(&words->json_stacks);
         forget(&words->function_texts);
+        forget(&words->opening_texts);
         intern_done(&words->functions);
+        intern_done(&words->openings);
 }
 
 /* --- places in the program --- */
@@ -126,19 +128,46 @@ const char *words_frame(struct words *words, uint64_t address, bool is_return, c
         return buffer;
 }
 
-const char *words_scope(struct words *words, const struct inspect_scope *scope, char *buffer, size_t size)
+/* "function:line", "function+0x10", or "" */
+static void compose_place(struct words *words, uint64_t address, char *text, size_t size)
 {
         struct place place = {0};
         char safe[96];
 
-        if (words->unwinder && scope->opened_at)
-                unwinder_place(words->unwinder, scope->opened_at, true, &place);
+        unwinder_place(words->unwinder, address, true, &place);
         if (!place.function)
-                snprintf(buffer, size, "0x%" PRIx64, scope->address);
+                text[0] = '\0';
         else if (place.file)
-                snprintf(buffer, size, "%s:%d", text_safe(place.function, 60, safe, sizeof safe), place.line);
+                snprintf(text, size, "%s:%d", text_safe(place.function, 60, safe, sizeof safe), place.line);
         else
-                snprintf(buffer, size, "%s+0x%" PRIx64, text_safe(place.function, 60, safe, sizeof safe), place.offset);
+                snprintf(text, size, "%s+0x%" PRIx64, text_safe(place.function, 60, safe, sizeof safe), place.offset);
+}
+
+/* Where a scope was opened; "" if that is not known. */
+static const char *opening(struct words *words, uint64_t address)
+{
+        char text[160];
+
+        if (!words->unwinder || !address)
+                return "";
+        uint32_t index = intern(&words->openings, &address, sizeof address, NULL);
+        char **place = index == INTERN_NONE ? NULL : place_of(&words->opening_texts, index);
+        if (!place)
+                return no_memory;
+        if (*place)
+                return *place;
+        compose_place(words, address, text, sizeof text);
+        return keep(place, text);
+}
+
+const char *words_scope(struct words *words, const struct inspect_scope *scope, char *buffer, size_t size)
+{
+        const char *text = opening(words, scope->opened_at);
+
+        if (*text)
+                snprintf(buffer, size, "%s", text);
+        else
+                snprintf(buffer, size, "0x%" PRIx64, scope->address);
         return buffer;
 }
 

@@ -20,6 +20,8 @@ struct words {
         struct words_cache names, json_names, stacks, json_stacks;
         struct intern functions; /* addresses of functions and objects -> function_texts */
         struct words_cache function_texts;
+        struct intern openings; /* addresses where scopes were opened -> opening_texts */
+        struct words_cache opening_texts;
 };
 
 void words_init(struct words *words, struct inspect_program *program, struct unwinder *unwinder);
