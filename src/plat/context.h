@@ -44,6 +44,9 @@ typedef void (*pl_context_entry)(void *pass, void *arg);
  *
  * Make *ctx* a flow that calls entry(pass, arg) on the stack that ends at *top* (aligned to 16 bytes) when it is first
  * switched to. Writes only to the PL_CONTEXT_FRAME bytes below *top*.
+ *
+ * PL_CONTEXT_RETURNS is an attribute for a function in which flows are switched and that different callers have called:
+ * where it helps, it returns in a way that does not depend on which flow called last.
  */
 #include "arch/context.h"
 

@@ -9,6 +9,7 @@
 #define PL_PLAT_SPIN_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/attributes.h"
@@ -21,12 +22,18 @@ struct PL_CAPABILITY pl_spin {
 /* The slow half of taking it. */
 PL_COLD void pl_spin_wait(struct pl_spin *spin);
 
+static inline bool pl_spin_try(struct pl_spin *spin) PL_TRY_ACQUIRE(true, spin);
 static inline void pl_spin_lock(struct pl_spin *spin) PL_ACQUIRE(spin);
 static inline void pl_spin_unlock(struct pl_spin *spin) PL_RELEASE(spin);
 
+static inline bool pl_spin_try(struct pl_spin *spin) PL_NO_LOCK_CHECK
+{
+        return !atomic_exchange_explicit(&spin->word, 1, memory_order_acquire);
+}
+
 static inline void pl_spin_lock(struct pl_spin *spin) PL_NO_LOCK_CHECK
 {
-        if (PL_UNLIKELY(atomic_exchange_explicit(&spin->word, 1, memory_order_acquire)))
+        if (PL_UNLIKELY(!pl_spin_try(spin)))
                 pl_spin_wait(spin);
 }
 

@@ -7,6 +7,9 @@ enum { PL_CONTEXT_FRAME = 32 };
 /* Where a new flow starts (context.S): finds entry and arg at the stack pointer, and pass in x0. */
 __attribute__((visibility("hidden"))) extern const char pl_context_trampoline[];
 
+/* x86-64 has a use for this. */
+#define PL_CONTEXT_RETURNS
+
 #ifdef __ARM_FEATURE_SVE
 #define PL_CONTEXT_SVE \
         , "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "p10", "p11", "p12", "p13", "p14", "p15"

@@ -1,5 +1,5 @@
 /*
- * Where a new flow starts, for x86-64. See arch/context.h.
+ * Where a new flow starts, and how one that has been resumed returns, for x86-64. See arch/context.h.
  *
  * The return address is undefined here, so a backtrace that comes this far ends. This file has no .note.gnu.property:
  * what it becomes a part of is then not marked as able to use a shadow stack, which is so.
@@ -19,5 +19,19 @@ pl_context_trampoline:
         ud2                             /* entry never returns */
         .cfi_endproc
         .size   pl_context_trampoline, . - pl_context_trampoline
+
+/* Where functions with PL_CONTEXT_RETURNS end; the name is the compiler's. */
+        .balign 16
+        .globl  __x86_return_thunk
+        .hidden __x86_return_thunk
+        .type   __x86_return_thunk, @function
+__x86_return_thunk:
+        .cfi_startproc
+        popq    %rcx
+        .cfi_adjust_cfa_offset -8
+        .cfi_register rip, rcx
+        notrack jmp *%rcx
+        .cfi_endproc
+        .size   __x86_return_thunk, . - __x86_return_thunk
 
         .section .note.GNU-stack, "", @progbits
