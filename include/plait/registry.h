@@ -166,7 +166,7 @@ struct plait_registry_thread {
 /** Of a worker. */
 struct plait_registry_worker {
         uint32_t bytes;                           /**< of the whole structure */
-        uint32_t reserved;                        /**< 0 */
+        struct plait_registry_field next;         /**< not 0: one more than *ready* can go on */
         struct plait_registry_field tid;          /**< of its thread */
         struct plait_registry_field current;      /**< the task that it runs; 0: none */
         struct plait_registry_field ticks;        /**< tasks that it has switched to, modulo 2^32 */

@@ -23,9 +23,9 @@
  */
 #include "mem/trim.h"
 #include "plait/time.h"
+#include "sched/quick.h"
 #include "sched/runtime.h"
 #include "sched/tie.h"
-#include "sched/worker.h"
 #include "trace/trace.h"
 
 enum {
@@ -119,7 +119,7 @@ void pl_sched_wake_all(void)
 static bool work_in_sight(struct pl_run *run, const struct pl_worker *worker)
 {
         if (atomic_load(&run->injector.n) || atomic_load(&run->high.n) || atomic_load(&run->low.n) ||
-            pl_runq_count(&worker->ready) || pl_runq_count(&worker->bound) || atomic_load(&run->stopping))
+            pl_sched_ready_count(worker) || pl_runq_count(&worker->bound) || atomic_load(&run->stopping))
                 return true;
         for (unsigned i = 0; i < atomic_load(&run->n_serving); i++)
                 if (!pl_deque_empty(&run->workers[i].fresh))

@@ -17,7 +17,7 @@
  * the queues of one that has been in the same task for STUCK_NS. (An io_uring can be served by its owner only.) If all
  * are held up, a spare one does that (spare.c).
  */
-#include "sched/worker.h"
+#include "sched/quick.h"
 #include "trace/trace.h"
 
 enum {
@@ -76,6 +76,18 @@ static bool is_stuck(struct pl_worker *worker, const struct pl_worker *victim, i
         return now_ns - seen->since_ns >= STUCK_NS;
 }
 
+/* Up to *most* of *victim*'s tasks that can go on: the last of its queue, and at last the one that would be next. */
+static uint32_t steal_ready(struct pl_worker *victim, uint32_t most, struct pl_list *ret)
+{
+        uint32_t n = pl_runq_steal(&victim->ready, most, ret);
+        struct plait_task *next = n < most ? pl_sched_take_next(victim) : NULL;
+
+        if (!next)
+                return n;
+        pl_list_push_front(ret, &next->link);
+        return n + 1;
+}
+
 /* Take over what waits behind a task that computes: tasks, timers, and news from the kernel. */
 static void take_from_stuck(struct pl_worker *worker, struct pl_worker *victim, int64_t now_ns)
 {
@@ -86,7 +98,7 @@ static void take_from_stuck(struct pl_worker *worker, struct pl_worker *victim, 
         if (pl_sched_the_run.poller->look_for)
                 pl_sched_the_run.poller->look_for(victim->poller);
         pl_list_init(&loot);
-        uint32_t n = pl_runq_steal(&victim->ready, STEAL_MOST, &loot);
+        uint32_t n = steal_ready(victim, STEAL_MOST, &loot);
         if (n)
                 pl_runq_append(&worker->ready, &loot, n);
         struct plait_task *fresh = pl_deque_empty(&victim->fresh) ? NULL
@@ -199,13 +211,13 @@ struct plait_task *pl_sched_pick(struct pl_worker *worker)
         if (PL_UNLIKELY(pl_runq_count(&worker->bound)) && ticks % 3 == 0)
                 return pl_runq_pop_front(&worker->bound);
         if (ticks % 2) {
-                task = pl_runq_pop_front(&worker->ready);
+                task = pl_sched_take_ready(worker);
                 if (!task)
                         task = pop_fresh(worker);
         } else {
                 task = pop_fresh(worker);
                 if (!task)
-                        task = pl_runq_pop_front(&worker->ready);
+                        task = pl_sched_take_ready(worker);
         }
         return task ? task : pick_rest(worker);
 }
@@ -233,7 +245,7 @@ static uint64_t next_random(struct pl_worker *worker)
 static uint32_t stealable(struct pl_worker *worker, struct pl_worker *victim)
 {
         struct pl_sighting *seen = &worker->sightings[victim->index];
-        uint32_t n = pl_runq_count(&victim->ready);
+        uint32_t n = pl_sched_ready_count(victim);
 
         if (!n)
                 return 0;
@@ -271,7 +283,7 @@ static struct plait_task *steal_from(struct pl_worker *worker, struct pl_worker 
         struct pl_list loot;
 
         pl_list_init(&loot);
-        uint32_t n = pl_runq_steal(&victim->ready, most, &loot);
+        uint32_t n = steal_ready(victim, most, &loot);
         if (!n)
                 return NULL;
         task = PL_CONTAINER_OF(pl_list_pop_front(&loot), struct plait_task, link);

@@ -3,12 +3,10 @@
  *
  * To the worker that woke it, before all others: what it waited for is in that processor's cache, and two tasks that
  * talk to each other then take turns there instead of waking another processor, which costs 7 us here and 20 there.
- * But only one task at a time, and only three times in a row (FRONT_WAKES), or such a pair would keep everybody else
+ * But only one task at a time, and only three times in a row (PL_FRONT_WAKES), or such a pair would keep everybody else
  * waiting. A worker that is without work leaves a task that was just put to the front alone, too (see pick.c).
  */
-#include "sched/worker.h"
-
-enum { FRONT_WAKES = 3 };
+#include "sched/quick.h"
 
 /* PLAIT_DEBUG=migrate: to the next worker, whatever it does. */
 static void enqueue_elsewhere(struct pl_worker *worker, struct plait_task *task)
@@ -77,12 +75,13 @@ void pl_sched_enqueue(struct plait_task *task)
                 enqueue_elsewhere(worker, task);
                 return;
         }
-        if (!worker->looking && worker->front_wakes < FRONT_WAKES) {
-                worker->front_wakes++;
-                pl_runq_push_front(&worker->ready, task);
-        } else {
+        if (worker->looking || worker->front_wakes == PL_FRONT_WAKES) {
                 worker->front_wakes = 0;
                 pl_runq_push_back(&worker->ready, task);
+        } else {
+                worker->front_wakes++;
+                if (!pl_sched_put_next(worker, task))
+                        pl_runq_push_back(&worker->ready, task);
         }
         pl_sched_offer();
 }

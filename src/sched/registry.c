@@ -132,6 +132,7 @@ const struct plait_registry pl_sched_registry = {
         .worker =
                 {
                         .bytes = sizeof(struct pl_worker),
+                        .next = WORKER(next),
                         .tid = WORKER(tid),
                         .current = WORKER(current),
                         .ticks = WORKER(ticks),

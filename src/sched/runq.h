@@ -21,7 +21,6 @@ struct pl_runq {
         _Atomic uint32_t locked;
         _Atomic uint32_t n; /* written under the lock, read by thieves without it */
         bool shared;
-        bool hot; /* the front was put there by push_front() */
         struct pl_list tasks;
 };
 
@@ -69,7 +68,6 @@ static inline struct plait_task *pl_runq_take_front(struct pl_runq *queue)
 
         if (!link)
                 return NULL;
-        queue->hot = false;
         pl_runq_add_count(queue, -1);
         return PL_CONTAINER_OF(link, struct plait_task, link);
 }
@@ -78,16 +76,6 @@ static inline void pl_runq_push_back(struct pl_runq *queue, struct plait_task *t
 {
         pl_runq_lock(queue);
         pl_list_push_back(&queue->tasks, &task->link);
-        pl_runq_add_count(queue, 1);
-        pl_runq_unlock(queue);
-}
-
-/* Put it before all others, unless one is there that was put so: then at the back. */
-static inline void pl_runq_push_front(struct pl_runq *queue, struct plait_task *task)
-{
-        pl_runq_lock(queue);
-        pl_list_insert_before(queue->hot ? &queue->tasks : queue->tasks.next, &task->link);
-        queue->hot = true;
         pl_runq_add_count(queue, 1);
         pl_runq_unlock(queue);
 }
@@ -109,7 +97,6 @@ static inline struct plait_task *pl_runq_rotate(struct pl_runq *queue, struct pl
         pl_list_push_back(&queue->tasks, &task->link);
         struct plait_task *front = PL_CONTAINER_OF(queue->tasks.next, struct plait_task, link);
         pl_list_remove(&front->link);
-        queue->hot = false;
         pl_runq_unlock(queue);
         return front;
 }

@@ -21,8 +21,8 @@
 #include "plait/time.h"
 #include "sched/fork.h"
 #include "sched/local.h"
+#include "sched/quick.h"
 #include "sched/tell.h"
-#include "sched/worker.h"
 
 static const unsigned all_flags = PLAIT_SCOPE_SHIELD | PLAIT_SCOPE_SUPERVISOR;
 
@@ -118,8 +118,8 @@ static PL_ALWAYS_INLINE void queue(struct pl_worker *worker, struct plait_task *
                 /* Enough tasks wait for their turn. Run this one now; the caller comes right after it. */
                 if (PL_UNLIKELY(self->bound))
                         pl_sched_enqueue_yielding(worker, self);
-                else
-                        pl_runq_push_front(&worker->ready, self);
+                else if (!pl_sched_put_next(worker, self))
+                        pl_runq_push_back(&worker->ready, self);
                 pl_sched_switch_to(worker, self, task);
         }
 }
@@ -337,7 +337,7 @@ static void run_inline(struct plait_task *self, struct plait_task *child)
  */
 static bool turn_is_over(struct pl_worker *worker)
 {
-        if (PL_LIKELY(!pl_runq_count(&worker->ready)))
+        if (PL_LIKELY(!pl_sched_ready_count(worker)))
                 return false;
         uint64_t now = pl_plat_ticks();
         if (now - worker->turn_began < TURN_US * pl_sched_the_run.ticks_per_us)

@@ -23,7 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "sched/worker.h"
+#include "sched/quick.h"
 #include "trace/trace.h"
 
 enum {
@@ -67,7 +67,7 @@ void pl_sched_spare_hand_over(struct pl_worker *worker)
         uint32_t n = 0;
 
         pl_list_init(&tasks);
-        for (struct plait_task *task; (task = pl_runq_pop_front(&worker->ready)); n++)
+        for (struct plait_task *task; (task = pl_sched_take_ready(worker)); n++)
                 pl_list_push_back(&tasks, &task->link);
         for (void *work; !pl_deque_empty(&worker->fresh) && (work = pl_deque_pop(&worker->fresh));) {
                 struct plait_task *task = pl_sched_task_of(worker, work);
@@ -275,7 +275,7 @@ static bool work_waits(const struct pl_run *run)
         if (pl_runq_count(&run->injector) || pl_runq_count(&run->high) || pl_runq_count(&run->low))
                 return true;
         for (unsigned i = 0; i < atomic_load(&run->n_serving); i++)
-                if (pl_runq_count(&run->workers[i].ready) || !pl_deque_empty(&run->workers[i].fresh))
+                if (pl_sched_ready_count(&run->workers[i]) || !pl_deque_empty(&run->workers[i].fresh))
                         return true;
         return false;
 }

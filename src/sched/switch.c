@@ -13,8 +13,8 @@
  */
 #include "plait/errno.h"
 #include "sched/compact.h"
+#include "sched/quick.h"
 #include "sched/tell.h"
-#include "sched/worker.h"
 
 static PL_ALWAYS_INLINE void settle(struct pl_worker *worker)
 {
@@ -68,6 +68,13 @@ static struct plait_task *next_on(struct pl_stack *stack, struct plait_task **re
 
 static PL_NO_TSAN void flow(void *pass, void *arg);
 
+/* *next*, which has a stack, is the current task from now on. */
+static PL_ALWAYS_INLINE void resume(struct pl_worker *worker, struct plait_task *next)
+{
+        pl_sched_current_set(worker, next);
+        atomic_store_explicit(&next->on_cpu, 1, memory_order_relaxed);
+}
+
 /* Make *next* the current task; it can be switched to afterwards. */
 static void prepare(struct pl_worker *worker, struct plait_task *next)
 {
@@ -88,38 +95,45 @@ static void prepare(struct pl_worker *worker, struct plait_task *next)
                 stack->owner = next;
                 pl_context_make(&next->context, stack->top, flow, stack);
         }
-        pl_sched_current_set(worker, next);
-        atomic_store_explicit(&next->on_cpu, 1, memory_order_relaxed);
+        resume(worker, next);
 }
 
 /*
  * Whether the flow *from* can go straight to *next*: not while that is still leaving another processor, nor from the
  * shared stack to another task that needs it.
  */
-static PL_ALWAYS_INLINE bool can_go_to(const struct pl_worker *worker, const struct plait_task *next,
-                                       const struct pl_stack *from)
+static bool can_go_to(const struct pl_worker *worker, const struct plait_task *next, const struct pl_stack *from)
 {
         if (!next || on_cpu(next))
                 return false;
-        return PL_LIKELY(!next->compact) || !pl_compact_is_shared(worker, from);
+        return !next->compact || !pl_compact_is_shared(worker, from);
+}
+
+/* Where to go instead of *next*, or *next* after what that takes. */
+static PL_NOINLINE struct plait_task *go_specially(struct pl_worker *worker, const struct pl_stack *from,
+                                                   struct plait_task *next)
+{
+        if (can_go_to(worker, next, from)) {
+                prepare(worker, next);
+                return next;
+        }
+        worker->handoff = next;
+        pl_sched_current_set(worker, NULL);
+        return NULL;
 }
 
 /* Leave for *next*, if that can be done directly, else for the scheduler's loop, which goes on with it. */
 static PL_ALWAYS_INLINE void leave(struct pl_worker *worker, struct pl_context *save, struct pl_stack *from,
                                    struct plait_task *next, bool final)
 {
-        struct pl_context *load = &worker->root;
-        struct pl_fiber *to = &worker->root_fiber;
+        if (PL_LIKELY(next && next->stack && !on_cpu(next) && !next->compact && !pl_trace_is_on()))
+                resume(worker, next);
+        else
+                next = go_specially(worker, from, next);
 
-        if (can_go_to(worker, next, from)) {
-                prepare(worker, next);
-                load = &next->context;
-                to = &next->stack->fiber;
-        } else {
-                worker->handoff = next;
-                worker->current = NULL;
-        }
-        pl_fiber_before_switch(&from->fiber, to, final);
+        const struct pl_context *load = PL_LIKELY(next != NULL) ? &next->context : &worker->root;
+
+        pl_fiber_before_switch(&from->fiber, next ? &next->stack->fiber : &worker->root_fiber, final);
         worker = pl_context_switch(save, load, worker);
         pl_fiber_after_switch(&from->fiber);
         settle(worker);
@@ -151,7 +165,7 @@ static PL_NO_TSAN void flow(void *pass, void *arg)
         __builtin_unreachable();
 }
 
-void pl_sched_switch_to(struct pl_worker *worker, struct plait_task *self, struct plait_task *next)
+static PL_ALWAYS_INLINE void switch_to(struct pl_worker *worker, struct plait_task *self, struct plait_task *next)
 {
         pl_mem_stack_check(self->stack);
         pl_sched_scope_tell(worker);
@@ -159,15 +173,21 @@ void pl_sched_switch_to(struct pl_worker *worker, struct plait_task *self, struc
         leave(worker, &self->context, self->stack, next, false);
 }
 
-void pl_sched_suspend(struct plait_task *self)
+void pl_sched_switch_to(struct pl_worker *worker, struct plait_task *self, struct plait_task *next)
+{
+        switch_to(worker, self, next);
+}
+
+int pl_sched_suspend(struct plait_task *self)
 {
         struct pl_worker *worker = pl_sched_self_get();
-        struct plait_task *next = pl_sched_pick(worker);
+        struct plait_task *next = pl_sched_pick_quickly(worker);
 
-        if (next != self) /* it can have been woken by what pick() looked at */
-                pl_sched_switch_to(worker, self, next);
+        if (PL_LIKELY(next != self)) /* it can have been woken by what pick() looked at */
+                switch_to(worker, self, next);
         else
                 pl_tell_runs(self, false);
+        return pl_sched_wait_end(&self->wait);
 }
 
 void pl_sched_resume(struct pl_worker *worker, struct plait_task *task)
@@ -201,7 +221,8 @@ void plait_yield(void)
         }
         uint32_t ticks = atomic_load_explicit(&worker->ticks, memory_order_relaxed) + 1;
         if (PL_UNLIKELY(ticks % PL_SERVICE_TICKS == 0 || !pl_deque_empty(&worker->fresh) || pl_sched_the_run.migrate ||
-                        self->bound || pl_runq_count(&pl_sched_the_run.high))) {
+                        self->bound || atomic_load_explicit(&worker->next, memory_order_relaxed) ||
+                        pl_runq_count(&pl_sched_the_run.high))) {
                 pl_sched_enqueue_yielding(worker, self);
                 next = pl_sched_pick(worker);
         } else {

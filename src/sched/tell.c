@@ -5,8 +5,8 @@
 
 #include "plait/time.h"
 #include "sched/flow.h"
+#include "sched/quick.h"
 #include "sched/registry.h"
-#include "sched/worker.h"
 
 void pl_tell_spawned(const struct plait_task *task, int (*fn)(void *arg))
 {
@@ -126,7 +126,7 @@ static uint64_t queued_on(const struct pl_worker *worker)
 {
         int64_t fresh = pl_deque_length(&worker->fresh);
 
-        return pl_runq_count(&worker->ready) + pl_runq_count(&worker->bound) + (uint64_t)fresh;
+        return pl_sched_ready_count(worker) + pl_runq_count(&worker->bound) + (uint64_t)fresh;
 }
 
 /* Workers are freed at the end of a run: *lock* keeps them. */

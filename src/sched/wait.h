@@ -21,12 +21,14 @@
 #ifndef PL_SCHED_WAIT_H
 #define PL_SCHED_WAIT_H
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/attributes.h"
 #include "base/list.h"
+#include "plat/tls.h"
 
 struct plait_task;
 
@@ -107,6 +109,32 @@ enum pl_wait_flag {
 /* The calling flow's wait, claimable from now on. Nothing may block between this and wait_finish(). */
 struct pl_wait *pl_sched_wait_begin(enum pl_wait_cause cause, const void *object);
 
+/* The calling flow as it has been noted (flow.h): of a task its wait; else that of a thread, or of nobody. */
+static PL_ALWAYS_INLINE struct pl_wait *pl_sched_flow_noted(void)
+{
+        void *flow;
+
+        PL_TLS_LOAD(flow, "plait_flow_tls");
+        return flow;
+}
+
+/*
+ * The same as pl_sched_wait_begin(), inline, of the calling flow's own wait. *slot* goes to its node. Atomically, since
+ * the registry's readers do not ask; what is there stays there, since they see whether it still waits.
+ */
+static PL_ALWAYS_INLINE void pl_sched_wait_begin_own(struct pl_wait *wait, enum pl_wait_cause cause, const void *object,
+                                                     void *slot)
+{
+        uint32_t number = atomic_load_explicit(&wait->state, memory_order_relaxed) & ~(uint32_t)PL_WAIT_STATE_MASK;
+
+        __atomic_store_n(&wait->cause, (uint16_t)cause, __ATOMIC_RELAXED);
+        __atomic_store_n(&wait->endless, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&wait->object, object, __ATOMIC_RELAXED);
+        wait->node.wait = wait;
+        wait->node.slot = slot;
+        atomic_store_explicit(&wait->state, number + (1U << PL_WAIT_STATE_BITS) + PL_WAIT_BEGUN, memory_order_release);
+}
+
 /*
  * Block until *wait* is claimed. Returns 0 when a waker claimed it, -ETIMEDOUT when *deadline_ns* (or the deadline of a
  * scope the task is in) came first, -ECANCELED when its scope was cancelled first. A task may go on in another thread.
@@ -120,6 +148,18 @@ PL_WARN_UNUSED int pl_sched_wait_finish(struct pl_wait *wait, int64_t deadline_n
 static inline void pl_sched_wait_notify(struct pl_wait *wait, int eventfd)
 {
         wait->node.slot = (void *)((uintptr_t)eventfd + 1);
+}
+
+/* The flow's own: its wait is over. How it has ended, as wait_finish() says it. */
+static PL_ALWAYS_INLINE int pl_sched_wait_end(struct pl_wait *wait)
+{
+        uint32_t word = atomic_load_explicit(&wait->state, memory_order_acquire);
+        uint32_t state = word & PL_WAIT_STATE_MASK;
+
+        atomic_store_explicit(&wait->state, word & ~(uint32_t)PL_WAIT_STATE_MASK, memory_order_relaxed);
+        return PL_LIKELY(state == PL_WAIT_WOKEN || state == PL_WAIT_READY) ? 0
+               : state == PL_WAIT_TIMED_OUT                                ? -ETIMEDOUT
+                                                                           : -ECANCELED;
 }
 
 /* Begun, but nobody has been told of it: do not wait after all. */

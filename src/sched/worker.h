@@ -48,7 +48,7 @@ struct pl_worker {
         struct pl_stack *left_stack;  /* whose flow ended in this switch */
         void *calling;                /* the timer whose function it is in */
         struct plait_task *handoff;   /* picked while it was still on another processor */
-        uint32_t front_wakes;         /* wake-ups that went to the front since one went to the back */
+        uint32_t front_wakes;         /* wake-ups that went before others since one went to the back */
         struct plait_scope *ended_in; /* tasks of this scope have ended here ... */
         int64_t ended;                /* ... which it has not been told yet: so many */
         uint64_t next_id, end_id;     /* task numbers it may give out */
@@ -82,6 +82,7 @@ struct pl_worker {
         _Atomic uint32_t yields;                /* and how often because the one before had yielded */
         _Atomic bool wanted;                    /* a spare worker that is to work (spare.c) */
         _Atomic uint32_t idle;                  /* enum pl_idle_stage; written under idle_lock */
+        struct plait_task *_Atomic next;        /* before all in *ready* (quick.h) */
         struct pl_list parked_link;
         struct pl_runq ready;
         struct pl_runq bound;     /* tasks that run here only; they are not stolen */
@@ -166,8 +167,8 @@ void pl_sched_worker_close(struct pl_worker *worker);
 
 /* --- switch.c --- */
 
-/* The caller cannot go on: run something else until it is resumed. */
-void pl_sched_suspend(struct plait_task *self);
+/* The caller cannot go on: run something else until it is resumed. How its wait has ended. */
+int pl_sched_suspend(struct plait_task *self);
 
 /* From the scheduler's loop: run *task* and whatever follows, until nothing is left to run. */
 void pl_sched_resume(struct pl_worker *worker, struct plait_task *task);
@@ -291,13 +292,19 @@ void pl_sched_scope_adopt(struct plait_scope *scope, struct plait_task *task);
 /* The long way of pl_sched_scope_enter_wait(). */
 int pl_sched_scope_ask(struct plait_task *task, int64_t *deadline_ns);
 
+/* Whether nothing has been cancelled since *task* last asked its scopes, so that there is no need to ask them. */
+static inline bool pl_sched_scope_is_calm(const struct plait_task *task)
+{
+        return PL_LIKELY(task->calm == atomic_load_explicit(&pl_sched_the_run.disturbances, memory_order_seq_cst));
+}
+
 /*
  * Before *task* waits: make it findable by a cancellation, and see what its scopes say: 0 or -ECANCELED. Lowers
- * *deadline_ns* to theirs. Asking each scope is needed only if anything has been cancelled since they were last asked.
+ * *deadline_ns* to theirs.
  */
 static inline int pl_sched_scope_enter_wait(struct plait_task *task, int64_t *deadline_ns)
 {
-        if (PL_LIKELY(task->calm == atomic_load_explicit(&pl_sched_the_run.disturbances, memory_order_seq_cst)))
+        if (pl_sched_scope_is_calm(task))
                 return 0;
         return pl_sched_scope_ask(task, deadline_ns);
 }

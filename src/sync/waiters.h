@@ -50,10 +50,14 @@ static inline void pl_sync_unlink(void **head, struct pl_wait_node *node)
 {
         struct pl_list *next = node->link.next;
 
-        if (*head == &node->link)
-                *head = next == &node->link ? NULL : next;
-        next->prev = node->link.prev;
-        node->link.prev->next = next;
+        if (PL_LIKELY(next == &node->link)) {
+                *head = NULL;
+        } else {
+                if (*head == &node->link)
+                        *head = next;
+                next->prev = node->link.prev;
+                node->link.prev->next = next;
+        }
         node->link.next = NULL;
 }
 

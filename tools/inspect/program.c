@@ -125,7 +125,7 @@ static void read_worker(const struct plait_registry_worker *layout, const char *
                 .current = inspect_get(copy, layout->current),
                 .tid = (uint32_t)inspect_get(copy, layout->tid),
                 .ticks = (uint32_t)inspect_get(copy, layout->ticks),
-                .ready = (uint32_t)inspect_get(copy, layout->ready),
+                .ready = (uint32_t)inspect_get(copy, layout->ready) + (inspect_get(copy, layout->next) != 0),
                 .bound = (uint32_t)inspect_get(copy, layout->bound),
                 .fresh = fresh > 0 ? (uint32_t)fresh : 0,
                 .idle = inspect_get(copy, layout->idle) != 0,
@@ -136,7 +136,7 @@ static void read_worker(const struct plait_registry_worker *layout, const char *
 /* As much of a worker as its members need: it is big, and this is done a thousand times a second. */
 static size_t worker_bytes(const struct plait_registry_worker *layout)
 {
-        const struct plait_registry_field *field = &layout->tid;
+        const struct plait_registry_field *field = &layout->next;
         size_t bytes = 0;
 
         for (; (const void *)field < (const void *)(layout + 1); field++)
