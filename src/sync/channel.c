@@ -30,6 +30,7 @@
 #include <string.h>
 
 #include "base/attributes.h"
+#include "plat/context.h"
 #include "plat/panic.h"
 #include "sync/selectable.h"
 #include "sync/waiters.h"
@@ -57,6 +58,12 @@ struct plait_channel {
 };
 
 _Static_assert(offsetof(struct plait_channel, item_bytes) == PL_CACHE_LINE, "what changes fits in one cache line");
+
+/* Whether an item takes a single move. */
+static PL_ALWAYS_INLINE bool is_small(size_t bytes)
+{
+        return PL_LIKELY(bytes == 8) || bytes == 16;
+}
 
 static PL_ALWAYS_INLINE void copy_item(void *to, const void *from, size_t bytes)
 {
@@ -183,34 +190,85 @@ static char *unneeded_ring(struct plait_channel *channel)
         return ring;
 }
 
-/* Called with the lock held: wait in *queue* until the item at *slot* has been dealt with. */
-static PL_NOINLINE int wait_in(struct plait_channel *channel, void **queue, enum pl_wait_cause cause, void *slot,
-                               int64_t deadline_ns, bool try) PL_NO_LOCK_CHECK
+/* The wait ended with *error*, and may still be in its queue. Returns *error*. */
+static PL_NOINLINE int withdraw(struct pl_wait *wait, int error)
 {
-        if (try || deadline_ns <= 0) {
-                pl_spin_unlock(&channel->lock);
-                return try ? -EAGAIN : pl_sync_refuse();
-        }
-        struct pl_wait *wait = pl_sync_enqueue(queue, cause, channel, slot);
+        struct plait_channel *channel = (struct plait_channel *)(uintptr_t)wait->object;
+
+        pl_spin_lock(&channel->lock);
+        pl_sync_remove(wait->cause == PL_WAIT_CHANNEL_SEND ? &channel->senders : &channel->receivers, &wait->node);
+        pl_spin_unlock(&channel->lock);
+        return error;
+}
+
+/* Called with the lock held: *wait* has begun, but is not in its queue yet. */
+static PL_ALWAYS_INLINE int wait_with(struct pl_wait *wait, struct plait_channel *channel, void **queue,
+                                      int64_t deadline_ns) PL_NO_LOCK_CHECK
+{
+        pl_sync_push_back(queue, &wait->node);
         pl_spin_unlock(&channel->lock);
 
         int r = pl_sched_wait_finish(wait, deadline_ns, 0);
 
         if (PL_LIKELY(r == 0))
                 return wait->node.slot ? 0 : -EPIPE;
-        pl_spin_lock(&channel->lock);
-        pl_sync_remove(queue, &wait->node);
-        pl_spin_unlock(&channel->lock);
-        return r;
+        return withdraw(wait, r);
 }
 
+static PL_NOINLINE int wait_as_thread(struct plait_channel *channel, void **queue, enum pl_wait_cause cause, void *slot,
+                                      int64_t deadline_ns)
+{
+        struct pl_wait *wait = pl_sched_wait_begin(cause, channel);
+
+        wait->node.slot = slot;
+        return wait_with(wait, channel, queue, deadline_ns);
+}
+
+/* Called with the lock held: wait in *queue* until the item at *slot* has been dealt with. */
+static PL_NOINLINE PL_CONTEXT_RETURNS int wait_in(struct plait_channel *channel, void **queue, enum pl_wait_cause cause,
+                                                  void *slot, int64_t deadline_ns)
+{
+        struct pl_wait *wait = pl_sched_flow_noted();
+
+        if (PL_UNLIKELY(!wait->of_task))
+                return wait_as_thread(channel, queue, cause, slot, deadline_ns);
+        pl_sched_wait_begin_own(wait, cause, channel, slot);
+        return wait_with(wait, channel, queue, deadline_ns);
+}
+
+/* Both sides have met: copy the item, and wake the one who waited. */
+static PL_NOINLINE int hand_over(void *to, const void *from, size_t bytes, struct pl_wait *waiter)
+{
+        copy_item(to, from, bytes);
+        pl_sched_wake_ready(waiter);
+        return 0;
+}
+
+/* Called with the lock held and room in the ring; releases it. */
+static PL_NOINLINE int put_large(struct plait_channel *channel, const void *item) PL_NO_LOCK_CHECK
+{
+        put_item(channel, item, channel->item_bytes);
+        pl_spin_unlock(&channel->lock);
+        return 0;
+}
+
+/* Called with the lock held and the ring of an unbounded channel full; releases it. */
+static PL_COLD int grow_and_send(struct plait_channel *channel, const void *item) PL_NO_LOCK_CHECK
+{
+        int r = grow(channel);
+
+        return r < 0 ? r : plait_channel_send(channel, item, PLAIT_NEVER); /* that does not wait */
+}
+
+/*
+ * Called with the lock held; releases it. All that takes more than a few instructions is called last, so that there are
+ * no registers to be saved.
+ */
 static PL_ALWAYS_INLINE int do_send(struct plait_channel *channel, const void *item, int64_t deadline_ns,
                                     bool try) PL_NO_LOCK_CHECK
 {
         const size_t bytes = channel->item_bytes;
 
-again:
-        pl_spin_lock(&channel->lock);
         if (PL_UNLIKELY(channel->closed)) {
                 pl_spin_unlock(&channel->lock);
                 return -EPIPE;
@@ -219,75 +277,105 @@ again:
 
         if (receiver) {
                 pl_spin_unlock(&channel->lock);
-                copy_item(receiver->slot, item, bytes);
-                pl_sched_wake_ready(receiver->wait);
-                return 0;
+                return hand_over(receiver->slot, item, bytes, receiver->wait);
         }
         if (PL_LIKELY(channel->count < channel->capacity)) {
+                if (PL_UNLIKELY(!is_small(bytes)))
+                        return put_large(channel, item);
                 put_item(channel, item, bytes);
                 pl_spin_unlock(&channel->lock);
                 return 0;
         }
-        if (PL_UNLIKELY(channel->unbounded)) {
-                int r = grow(channel);
-
-                if (r < 0)
-                        return r;
-                goto again;
+        if (PL_UNLIKELY(channel->unbounded))
+                return grow_and_send(channel, item);
+        if (try || deadline_ns <= 0) {
+                pl_spin_unlock(&channel->lock);
+                return try ? -EAGAIN : pl_sync_refuse();
         }
-        return wait_in(channel, &channel->senders, PL_WAIT_CHANNEL_SEND, (void *)(uintptr_t)item, deadline_ns, try);
+        return wait_in(channel, &channel->senders, PL_WAIT_CHANNEL_SEND, (void *)(uintptr_t)item, deadline_ns);
+}
+
+static PL_COLD int send_contended(struct plait_channel *channel, const void *item, int64_t deadline_ns)
+{
+        pl_spin_wait(&channel->lock);
+        return do_send(channel, item, deadline_ns, false);
 }
 
 int plait_channel_send(struct plait_channel *channel, const void *item, int64_t deadline_ns)
 {
+        if (PL_UNLIKELY(!pl_spin_try(&channel->lock)))
+                return send_contended(channel, item, deadline_ns);
         return do_send(channel, item, deadline_ns, false);
 }
 
 int plait_channel_try_send(struct plait_channel *channel, const void *item)
 {
+        pl_spin_lock(&channel->lock);
         return do_send(channel, item, 0, true);
 }
 
+/* Called with the lock held and an item in the ring; *sender* has been claimed, or is NULL. Releases the lock. */
+static PL_NOINLINE int get_specially(struct plait_channel *channel, void *ret_item,
+                                     struct pl_wait_node *sender) PL_NO_LOCK_CHECK
+{
+        const size_t bytes = channel->item_bytes;
+
+        get_item(channel, ret_item, bytes);
+        if (sender)
+                put_item(channel, sender->slot, bytes);
+        char *unneeded = channel->unbounded && !channel->count ? unneeded_ring(channel) : NULL;
+        pl_spin_unlock(&channel->lock);
+        if (sender)
+                pl_sched_wake_ready(sender->wait);
+        free(unneeded);
+        return 0;
+}
+
+/* As do_send(). */
 static PL_ALWAYS_INLINE int do_receive(struct plait_channel *channel, void *ret_item, int64_t deadline_ns,
                                        bool try) PL_NO_LOCK_CHECK
 {
         const size_t bytes = channel->item_bytes;
-
-        pl_spin_lock(&channel->lock);
         struct pl_wait_node *sender = pl_sync_claim(&channel->senders);
 
         if (PL_LIKELY(channel->count)) {
+                if (PL_UNLIKELY(sender || !is_small(bytes) || (channel->unbounded && channel->count == 1)))
+                        return get_specially(channel, ret_item, sender);
                 get_item(channel, ret_item, bytes);
-                if (PL_UNLIKELY(sender != NULL))
-                        put_item(channel, sender->slot, bytes);
-                char *unneeded = PL_UNLIKELY(channel->unbounded && !channel->count) ? unneeded_ring(channel) : NULL;
                 pl_spin_unlock(&channel->lock);
-                if (PL_UNLIKELY(sender != NULL))
-                        pl_sched_wake_ready(sender->wait);
-                if (PL_UNLIKELY(unneeded != NULL))
-                        free(unneeded);
                 return 0;
         }
         if (sender) { /* no room for any item: they meet */
                 pl_spin_unlock(&channel->lock);
-                copy_item(ret_item, sender->slot, bytes);
-                pl_sched_wake_ready(sender->wait);
-                return 0;
+                return hand_over(ret_item, sender->slot, bytes, sender->wait);
         }
-        if (channel->closed) {
+        if (PL_UNLIKELY(channel->closed)) {
                 pl_spin_unlock(&channel->lock);
                 return -EPIPE;
         }
-        return wait_in(channel, &channel->receivers, PL_WAIT_CHANNEL_RECEIVE, ret_item, deadline_ns, try);
+        if (try || deadline_ns <= 0) {
+                pl_spin_unlock(&channel->lock);
+                return try ? -EAGAIN : pl_sync_refuse();
+        }
+        return wait_in(channel, &channel->receivers, PL_WAIT_CHANNEL_RECEIVE, ret_item, deadline_ns);
+}
+
+static PL_COLD int receive_contended(struct plait_channel *channel, void *ret_item, int64_t deadline_ns)
+{
+        pl_spin_wait(&channel->lock);
+        return do_receive(channel, ret_item, deadline_ns, false);
 }
 
 int plait_channel_receive(struct plait_channel *channel, void *ret_item, int64_t deadline_ns)
 {
+        if (PL_UNLIKELY(!pl_spin_try(&channel->lock)))
+                return receive_contended(channel, ret_item, deadline_ns);
         return do_receive(channel, ret_item, deadline_ns, false);
 }
 
 int plait_channel_try_receive(struct plait_channel *channel, void *ret_item)
 {
+        pl_spin_lock(&channel->lock);
         return do_receive(channel, ret_item, 0, true);
 }
 
