@@ -19,8 +19,8 @@ enum { PL_OUTPUT_BYTES = 1 << 14 };
 struct pl_output {
         struct pl_keeper_source source;
         struct pl_list stalled; /* in the list of those that wait until they can be written */
-        int from; /* the pipe; -1: closed */
-        int to;   /* STDOUT_FILENO, STDERR_FILENO */
+        int from;               /* the pipe; -1: closed */
+        int to;                 /* STDOUT_FILENO, STDERR_FILENO */
         bool watched, ended;
         size_t n;    /* bytes in *text*, */
         size_t full; /* of which whole lines that have not been written yet */
