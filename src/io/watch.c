@@ -40,20 +40,6 @@ int pl_io_watch_start(struct pl_io_watch *watch, int fd, unsigned events,
         return r;
 }
 
-int pl_io_watch_change(struct pl_io_watch *watch, unsigned events)
-{
-        struct pl_io_fd *entry = pl_io_fd_peek(watch->fd);
-
-        if (!entry)
-                return -EBADF;
-        pl_io_fd_lock(entry);
-
-        int r = entry->watch != watch ? -EBADF : events == watch->events ? 0 : arm(entry, watch, events);
-
-        pl_lock_release(&entry->lock);
-        return r;
-}
-
 void pl_io_watch_stop(struct pl_io_watch *watch)
 {
         struct pl_io_fd *entry = pl_io_fd_peek(watch->fd);

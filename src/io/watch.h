@@ -32,9 +32,6 @@ struct pl_io_watch {
 PL_WARN_UNUSED int pl_io_watch_start(struct pl_io_watch *watch, int fd, unsigned events,
                                      void (*ready)(struct pl_io_watch *watch, unsigned events));
 
-/* Watch for *events* instead. Events that were noticed before this can still be reported. As start; may suspend. */
-PL_WARN_UNUSED int pl_io_watch_change(struct pl_io_watch *watch, unsigned events);
-
 /*
  * End the watch: *ready* neither runs nor will be called when this returns, and *watch* can go away. Harmless when it
  * is not started and *fd* is -1. May suspend, without regard to cancellation.

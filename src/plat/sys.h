@@ -102,9 +102,6 @@ int64_t pl_plat_thread_cpu_ns(uint32_t tid);
  */
 PL_WARN_UNUSED int pl_plat_thread_times(uint32_t tid, int64_t *ret_cpu_ns, int64_t *ret_delay_ns);
 
-/* Let the calling thread run on CPU number *cpu* only. 0 or -EINVAL (this process may not use it). */
-int pl_plat_thread_pin(unsigned cpu);
-
 /* Whether there are threads besides the first one and those that pl_plat_thread_start() has started; true in doubt. */
 bool pl_plat_has_foreign_threads(void);
 

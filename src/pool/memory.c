@@ -308,20 +308,6 @@ static int adopt(int fd, const struct stat *stat, int32_t owner_pid, int32_t own
         return 0;
 }
 
-int pl_pool_memory_adopt(int fd, struct pl_pool_memory **ret)
-{
-        struct stat stat = {0};
-        int saved = errno;
-        int r = inspect(fd, &stat);
-
-        if (r == 0)
-                r = adopt(fd, &stat, 0, 0, ret);
-        if (r < 0)
-                close(fd);
-        errno = saved;
-        return r;
-}
-
 /* Open another process's descriptor. That it is what *id* means is seen before anything is done with it. */
 static int open_remote(const struct pl_pool_memory_id *id, struct stat *ret_stat)
 {

@@ -49,9 +49,6 @@ void pl_pool_memory_id(const struct pl_pool_memory *memory, struct pl_pool_memor
  */
 PL_WARN_UNUSED int pl_pool_memory_open(const struct pl_pool_memory_id *id, struct pl_pool_memory **ret);
 
-/* The same of memory whose descriptor has come by another way (SCM_RIGHTS); takes *fd* over, also on failure. */
-PL_WARN_UNUSED int pl_pool_memory_adopt(int fd, struct pl_pool_memory **ret);
-
 /*
  * In a process that opens the same memory again and again (a worker): leave up to *n* that other processes made mapped
  * when their last reference goes; opening one again then costs no page faults. 0: none any more.

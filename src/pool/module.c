@@ -152,14 +152,6 @@ int pl_pool_module_find(const void *address, struct pl_pool_code *ret)
         return r;
 }
 
-const void *pl_pool_module_address(const struct pl_pool_code *code)
-{
-        pl_lock_acquire(&lock);
-        uintptr_t base = code->module < n_known ? table[code->module]->base : 0;
-        pl_lock_release(&lock);
-        return (const void *)(base + code->offset);
-}
-
 void pl_pool_module_describe(uint32_t module, struct pl_pool_module *ret)
 {
         pl_lock_acquire(&lock);
@@ -211,64 +203,4 @@ int pl_pool_module_load(const struct pl_pool_module *module, uintptr_t *ret_base
         }
         *ret_base = search.base;
         return 0;
-}
-
-/* --- which modules lie where --- */
-
-struct listing {
-        struct pl_pool_module_range *ranges;
-        unsigned n, most;
-};
-
-static int list_one(struct dl_phdr_info *info, size_t size, void *arg)
-{
-        struct listing *listing = arg;
-
-        (void)size;
-        if (listing->n == listing->most)
-                return 1;
-        struct pl_pool_module_range *range = &listing->ranges[listing->n++];
-        const char *slash = strrchr(info->dlpi_name, '/');
-        uintptr_t start, end;
-
-        extent_of(info, &start, &end);
-        *range = (struct pl_pool_module_range){
-                .start = start, .end = end, .base = info->dlpi_addr, .identity = identity_of(info)};
-        snprintf(range->name, sizeof range->name, "%s",
-                 slash              ? slash + 1
-                 : *info->dlpi_name ? info->dlpi_name
-                                    : program_invocation_short_name);
-        return 0;
-}
-
-unsigned pl_pool_module_list(struct pl_pool_module_range *ret, unsigned most)
-{
-        struct listing listing = {.ranges = ret, .most = most};
-
-        dl_iterate_phdr(list_one, &listing);
-        return listing.n;
-}
-
-struct base_search {
-        uint64_t identity;
-        uintptr_t base;
-};
-
-static int match_identity(struct dl_phdr_info *info, size_t size, void *arg)
-{
-        struct base_search *search = arg;
-
-        (void)size;
-        if (identity_of(info) != search->identity)
-                return 0;
-        search->base = info->dlpi_addr;
-        return 1;
-}
-
-uintptr_t pl_pool_module_base_of(uint64_t identity)
-{
-        struct base_search search = {.identity = identity};
-
-        dl_iterate_phdr(match_identity, &search);
-        return search.base;
 }

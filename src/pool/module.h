@@ -31,9 +31,6 @@ struct pl_pool_module {
 /* Where *address* is. 0; -EINVAL: not in a module; -ENOMEM, -ENFILE: there are too many. */
 PL_WARN_UNUSED int pl_pool_module_find(const void *address, struct pl_pool_code *ret);
 
-/* The address that *code* of this process has. */
-const void *pl_pool_module_address(const struct pl_pool_code *code);
-
 /* Describe the module with that number. */
 void pl_pool_module_describe(uint32_t module, struct pl_pool_module *ret);
 
@@ -42,18 +39,5 @@ void pl_pool_module_describe(uint32_t module, struct pl_pool_module *ret);
  * -ELIBACC: it cannot be loaded; -ELIBBAD: the file is another one. Then *why* says more.
  */
 PL_WARN_UNUSED int pl_pool_module_load(const struct pl_pool_module *module, uintptr_t *ret_base, char *why, size_t n);
-
-/* Which modules lie where in this process, for reading addresses of it in another one. */
-struct pl_pool_module_range {
-        uint64_t start, end, base;
-        uint64_t identity;
-        char name[40]; /* of the file, without its folder */
-};
-
-/* The first *most* of them; returns how many. */
-unsigned pl_pool_module_list(struct pl_pool_module_range *ret, unsigned most);
-
-/* This process's module with that identity, and the address that offsets count from; 0: there is none. */
-uintptr_t pl_pool_module_base_of(uint64_t identity);
 
 #endif

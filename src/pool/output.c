@@ -70,7 +70,8 @@ static int write_some(struct pl_output *output)
         return 1;
 }
 
-bool pl_output_flush(struct pl_output *output)
+/* Pass on what can be; false: something waits until it can be written. */
+static bool flush(struct pl_output *output)
 {
         while (output->full)
                 if (!write_some(output))
@@ -143,7 +144,7 @@ int64_t pl_output_retry(int64_t now_ns)
                 size_t was = output->n;
 
                 next = link->next;
-                if (pl_output_flush(output) && (output->ended || watch(output) == 0))
+                if (flush(output) && (output->ended || watch(output) == 0))
                         pl_list_remove(link);
                 taken |= output->n < was;
         }
@@ -162,9 +163,9 @@ static void ready(struct pl_keeper_source *source, uint32_t events)
         (void)events;
         if (!output->watched)
                 return;
-        if (pl_output_flush(output))
+        if (flush(output))
                 output->ended = read_some(output) < 0;
-        if (!pl_output_flush(output))
+        if (!flush(output))
                 stall(output);
         else if (output->ended)
                 unwatch(output);
@@ -182,18 +183,18 @@ bool pl_output_finish(struct pl_output *output)
 
         unwatch(output);
         while (output->from >= 0 && r > 0) {
-                if (!pl_output_flush(output))
+                if (!flush(output))
                         return false;
                 r = read_some(output);
         }
-        if (!pl_output_flush(output))
+        if (!flush(output))
                 return false;
         if (output->n) { /* there is room: lines have been written */
                 if (output->n < PL_OUTPUT_BYTES)
                         output->text[output->n++] = '\n';
                 output->full = output->n;
         }
-        return pl_output_flush(output);
+        return flush(output);
 }
 
 void pl_output_close(struct pl_output *output)

@@ -33,9 +33,6 @@ PL_WARN_UNUSED int pl_output_open(struct pl_output *output, int to, int *ret_wri
 /* Begin to pass on. 0 or -errno. */
 PL_WARN_UNUSED int pl_output_start(struct pl_output *output);
 
-/* Pass on what can be; false: something waits until it can be written. */
-bool pl_output_flush(struct pl_output *output);
-
 /* There is a new keeper: nothing waits. */
 void pl_output_reset(void);
 

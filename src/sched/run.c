@@ -299,7 +299,7 @@ static int make_run(const struct plait_run_opts *opts, const struct pl_poller_op
         run->started_real_ns = pl_plat_real_ns();
         run->root = &control.root;
         pl_sched_tell_time(run->started_ns);
-        run->migrate = pl_sched_debug("migrate") && run->n_workers > 1;
+        run->migrate = pl_plat_debug("migrate", NULL, 0) && run->n_workers > 1;
         pl_sched_stuck_init();
         pl_list_init(&run->parked);
         pl_runq_init(&run->injector, true);
@@ -438,11 +438,6 @@ uint64_t pl_sched_run_id(void)
         return pl_sched_the_run.id;
 }
 
-unsigned pl_sched_worker_slots(void)
-{
-        return pl_sched_the_run.n_slots;
-}
-
 unsigned plait_workers(void)
 {
         return pl_sched_the_run.id ? pl_sched_the_run.n_workers : 0;
@@ -461,9 +456,4 @@ unsigned pl_sched_worker_index(void)
 struct pl_poller *pl_sched_poller(void)
 {
         return pl_sched_self_get()->poller;
-}
-
-bool pl_sched_debug(const char *flag)
-{
-        return pl_plat_debug(flag, NULL, 0);
 }

@@ -37,17 +37,12 @@ uint64_t pl_sched_run_id(void);
 bool pl_sched_in_task(void);
 
 /*
- * The calling worker's index, less than pl_sched_worker_slots(); only in a task or worker, and only until it may
+ * The calling worker's index; only in a task or worker, and only until it may
  * suspend. Beyond plait_workers() - 1 are spare workers.
  */
 unsigned pl_sched_worker_index(void);
-unsigned pl_sched_worker_slots(void);
-
 /* In a task: whether there is anything that its worker could do instead, so that it had better not spin. False
  * elsewhere. */
 bool pl_sched_work_in_sight(void);
-
-/* Whether PLAIT_DEBUG names *flag*, as in PLAIT_DEBUG=migrate,guard=canary. */
-bool pl_sched_debug(const char *flag);
 
 #endif

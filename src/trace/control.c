@@ -185,12 +185,6 @@ static void in_child(void)
         forget_parent();
 }
 
-void pl_trace_forked(void)
-{
-        pl_trace_names_forked();
-        forget_parent();
-}
-
 __attribute__((constructor)) static void load(void)
 {
         const char *path = secure_getenv("PLAIT_TRACE");

@@ -13,7 +13,7 @@
 
 /* --- one lane --- */
 
-void pl_trace_track_rewind(struct pl_trace_track *track)
+static void rewind_track(struct pl_trace_track *track)
 {
         track->piece = 0;
         track->in_rest = track->begun = false;
@@ -157,7 +157,8 @@ static void enter_rest(struct pl_trace_track *track)
         track->next = known < track->rest.n ? known : track->rest.n;
 }
 
-int pl_trace_advance(struct plait_recording *recording, struct pl_trace_track *track)
+/* The next event of *track*, if any: in track->event. 1, 0: there is none, or a negative errno. */
+static int advance(struct plait_recording *recording, struct pl_trace_track *track)
 {
         for (;;) {
                 if (track->in_rest)
@@ -215,8 +216,8 @@ static int start(struct plait_recording *recording)
         recording->time_ns = 0;
         recording->has_pending = false;
         for (uint32_t i = 0; i < recording->n_tracks; i++) {
-                pl_trace_track_rewind(&recording->tracks[i]);
-                int r = pl_trace_advance(recording, &recording->tracks[i]);
+                rewind_track(&recording->tracks[i]);
+                int r = advance(recording, &recording->tracks[i]);
                 if (r < 0)
                         return r;
                 if (r > 0)
@@ -457,7 +458,7 @@ static int take_top(struct plait_recording *recording, struct plait_recording_ev
                                                       .lane = recording->pending.lane,
                                                       .flow = leaving};
         }
-        int r = pl_trace_advance(recording, track);
+        int r = advance(recording, track);
         if (r == 0)
                 recording->heap[0] = recording->heap[--recording->n_heap];
         if (r >= 0)

@@ -23,7 +23,8 @@ static void lose(struct pl_trace_lane *lane, uint64_t n)
         atomic_store_explicit(&lane->slot->lost, lane->lost, memory_order_relaxed);
 }
 
-bool pl_trace_make_room(struct pl_trace_lane *lane, uint64_t n)
+/* Room for *n* events in *lane*, the caller's, which is busy. False: there is none, and they are counted as lost. */
+static bool make_room(struct pl_trace_lane *lane, uint64_t n)
 {
         uint64_t size = lane->mask + 1;
         uint64_t used = lane->head - atomic_load_explicit(&lane->slot->tail, memory_order_acquire);
@@ -87,7 +88,7 @@ void pl_trace_record(unsigned head, uint64_t a, uint64_t b)
 
         if (PL_UNLIKELY(!lane))
                 return;
-        if (PL_LIKELY(lane->head != lane->limit) || pl_trace_make_room(lane, 1)) {
+        if (PL_LIKELY(lane->head != lane->limit) || make_room(lane, 1)) {
                 put(lane, pl_trace_ticks() << PL_TRACE_TICKS_SHIFT | head, a, b);
                 atomic_store_explicit(&lane->slot->head, lane->head, memory_order_release);
         }
@@ -114,7 +115,7 @@ void pl_trace_record_text(unsigned head, uint64_t a, uint64_t b, const char *tex
 
         if (PL_UNLIKELY(!lane))
                 return;
-        if (PL_LIKELY(lane->limit - lane->head >= n) || pl_trace_make_room(lane, n)) {
+        if (PL_LIKELY(lane->limit - lane->head >= n) || make_room(lane, n)) {
                 put_text(lane, text, bytes);
                 put(lane, pl_trace_ticks() << PL_TRACE_TICKS_SHIFT | head, a, b);
                 atomic_store_explicit(&lane->slot->head, lane->head, memory_order_release);

@@ -239,13 +239,6 @@ void pl_trace_packets_note(struct pl_trace_packets *packets, const char *key, co
         end_note(packets);
 }
 
-void pl_trace_packets_passing_note(struct pl_trace_packets *packets, const char *key, const char *value)
-{
-        begin_note(packets, key);
-        pl_trace_proto_text(&packets->part, NOTE_TEXT, value);
-        end_note(packets);
-}
-
 void pl_trace_packets_note_number(struct pl_trace_packets *packets, const char *key, int64_t value)
 {
         begin_note(packets, key);

@@ -65,7 +65,6 @@ void pl_trace_packets_event(struct pl_trace_packets *packets, enum pl_trace_even
 void pl_trace_packets_name(struct pl_trace_packets *packets, const char *name);
 void pl_trace_packets_passing_name(struct pl_trace_packets *packets, const char *name); /* not interned */
 void pl_trace_packets_note(struct pl_trace_packets *packets, const char *key, const char *value);
-void pl_trace_packets_passing_note(struct pl_trace_packets *packets, const char *key, const char *value);
 void pl_trace_packets_note_number(struct pl_trace_packets *packets, const char *key, int64_t value);
 void pl_trace_packets_note_address(struct pl_trace_packets *packets, const char *key, uint64_t value);
 void pl_trace_packets_note_double(struct pl_trace_packets *packets, const char *key, double value);

@@ -84,7 +84,6 @@ int pl_trace_put(struct pl_trace_encoder *encoder, const struct plait_recording_
 void pl_trace_end_process(struct pl_trace_encoder *encoder, uint32_t process, int64_t now_ns);
 
 /* Tracks, made when they are first asked for. 0: out of memory, or no such lane. */
-uint64_t pl_trace_home_track(struct pl_trace_encoder *encoder, uint32_t process);
 uint64_t pl_trace_line_track(struct pl_trace_encoder *encoder, uint32_t lane);
 void pl_trace_make_strand_track(struct pl_trace_encoder *encoder, struct pl_trace_strand *strand, uint32_t lane);
 uint64_t pl_trace_spans_track(struct pl_trace_encoder *encoder, struct pl_trace_strand *strand);

@@ -23,7 +23,7 @@ static uint64_t make_named(struct pl_trace_encoder *encoder, uint64_t parent, co
         return track;
 }
 
-uint64_t pl_trace_home_track(struct pl_trace_encoder *encoder, uint32_t process)
+static uint64_t home_track(struct pl_trace_encoder *encoder, uint32_t process)
 {
         const struct plait_recording_process *of = plait_recording_get_process(encoder->recording, process);
         struct pl_trace_packets *packets = &encoder->packets;
@@ -54,7 +54,7 @@ uint64_t pl_trace_line_track(struct pl_trace_encoder *encoder, uint32_t lane)
         if (lane >= encoder->info.n_lanes || !of)
                 return 0;
         struct pl_trace_line *line = &encoder->lines[lane];
-        uint64_t parent = line->track ? 0 : pl_trace_home_track(encoder, of->process);
+        uint64_t parent = line->track ? 0 : home_track(encoder, of->process);
         if (line->track || !parent)
                 return line->track;
         line->track = pl_trace_packets_track(packets, parent);
@@ -74,7 +74,7 @@ uint64_t pl_trace_line_track(struct pl_trace_encoder *encoder, uint32_t lane)
 
 static uint64_t tasks_track(struct pl_trace_encoder *encoder, uint32_t process)
 {
-        uint64_t parent = pl_trace_home_track(encoder, process);
+        uint64_t parent = home_track(encoder, process);
 
         if (!parent)
                 return 0;
@@ -132,7 +132,7 @@ static uint64_t make_slot_track(struct pl_trace_encoder *encoder, enum pl_trace_
                 [PL_TRACE_COUNTERS] = RANK_COUNTERS,
         };
         struct pl_trace_packets *packets = &encoder->packets;
-        uint64_t parent = pl_trace_home_track(encoder, process);
+        uint64_t parent = home_track(encoder, process);
 
         if (!parent)
                 return 0;

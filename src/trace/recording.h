@@ -123,8 +123,4 @@ PL_WARN_UNUSED int pl_trace_read_rings(struct plait_recording *recording, uint32
 
 /* --- cursor.c --- */
 
-/* The next event of *track*, if any: in track->event. 1, 0: there is none, or a negative errno. */
-PL_WARN_UNUSED int pl_trace_advance(struct plait_recording *recording, struct pl_trace_track *track);
-void pl_trace_track_rewind(struct pl_trace_track *track);
-
 #endif

@@ -142,11 +142,6 @@ static inline uint64_t pl_trace_ticks(void)
         return PL_LIKELY(!pl_trace_slow_clock) ? pl_plat_ticks() : (uint64_t)pl_plat_now_ns();
 }
 
-/* --- lane.c --- */
-
-/* Room for *n* events in *lane*, the caller's, which is busy. False: there is none, and they are counted as lost. */
-bool pl_trace_make_room(struct pl_trace_lane *lane, uint64_t n);
-
 /* --- session.c --- */
 
 /*

@@ -98,8 +98,6 @@ void pl_trace_names_share(struct pl_trace_mapping *mapping);
 /* Around fork(); and in a child that was made otherwise. */
 void pl_trace_names_lock(void);
 void pl_trace_names_unlock(void);
-void pl_trace_names_forked(void);
-
 /* --- recorder.c --- */
 
 /* Before its thread starts, and while it has the lock: write what stands at a part's beginning. 0 or -ENOMEM, -EIO ...

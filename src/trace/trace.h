@@ -62,9 +62,6 @@ void pl_trace_worker(unsigned number);
 /* The calling thread is the library's own: what it does is nobody's. Before it tells anything. */
 void pl_trace_service(void);
 
-/* This process has been made by other means than fork(): it does not record what its parent did. Its only thread. */
-void pl_trace_forked(void);
-
 /* What this process is in a recording, such as "pool worker"; a static string. Before it tells anything. */
 void pl_trace_role(const char *role);
 

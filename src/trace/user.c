@@ -62,11 +62,6 @@ void pl_trace_names_unlock(void) PL_NO_LOCK_CHECK
         pl_lock_release(&names.lock);
 }
 
-void pl_trace_names_forked(void)
-{
-        names.lock = (struct pl_lock){0};
-}
-
 static uint32_t find(const char *text)
 {
         for (uint32_t at = 0; at < names.used;) {

@@ -163,18 +163,3 @@ TEST(memory_that_was_used_longest_ago_goes_first)
         CHECK(!is_here(&ids[0]));
         CHECK(!is_here(&ids[2]));
 }
-
-TEST(memory_that_was_sent_is_adopted)
-{
-        struct pl_pool_memory *memory = NULL, *same = NULL;
-
-        CHECK_OK(pl_pool_memory_new(100, 0, "test", &memory));
-        int fd = CHECK_SYS(fcntl(memory->fd, F_DUPFD_CLOEXEC, 0));
-        CHECK_OK(pl_pool_memory_adopt(fd, &same));
-        CHECK_PTR(same, ==, memory); /* it is known; the descriptor is closed */
-        pl_pool_memory_unref(memory);
-        memset(same->data, 1, 100);
-        pl_pool_memory_unref(same);
-        fd = CHECK_SYS(open("/dev/null", O_RDWR | O_CLOEXEC));
-        CHECK_INT(pl_pool_memory_adopt(fd, &same), ==, -EINVAL);
-}

@@ -144,11 +144,6 @@ TEST(processor_time_of_a_thread_grows_while_it_computes)
         CHECK_INT(pl_plat_thread_cpu_ns(1U << 23), ==, 0);
 }
 
-TEST(pinning_to_a_processor_that_is_not_there_fails)
-{
-        CHECK_INT(pl_plat_thread_pin(60000), ==, -EINVAL);
-}
-
 /* --- settings --- */
 
 TEST(number_in_the_environment_is_read)

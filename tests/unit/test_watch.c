@@ -62,29 +62,6 @@ TEST(watch_reports_for_as_long_as_it_is_ready, .run = in_task)
         close(pair[1]);
 }
 
-TEST(watch_changes_its_events, .run = in_task)
-{
-        struct watched self = {0};
-        int pair[2];
-
-        open_pair(pair);
-        CHECK_OK(pl_io_watch_start(&self.watch, pair[0], POLLIN, note));
-        CHECK_OK(pl_io_watch_change(&self.watch, POLLIN | POLLOUT));
-        wait_for_calls(&self, 1);
-        CHECK_UINT(self.events, ==, POLLOUT);
-        CHECK_OK(pl_io_watch_change(&self.watch, 0));
-        CHECK_INT(plait_sleep(plait_in_ms(2)), ==, 0);
-
-        int calls = self.calls;
-
-        CHECK_INT(plait_sleep(plait_in_ms(2)), ==, 0);
-        CHECK_INT(self.calls, ==, calls);
-        pl_io_watch_stop(&self.watch);
-        pl_io_watch_stop(&self.watch);
-        close(pair[0]);
-        close(pair[1]);
-}
-
 TEST(watch_reports_a_hang_up, .run = in_task)
 {
         struct watched self = {0};

@@ -28,7 +28,8 @@ void net_clocks_add(struct net_clocks *clocks, int64_t ahead_s, const char *what
         snprintf(clock->what, sizeof clock->what, "%s%s%s", what, *where ? " " : "", where);
 }
 
-bool net_clocks_agree(const struct net_clocks *clocks, int64_t *ret_ahead_s, size_t ret_which[2])
+/* The largest difference that two of the clocks agree upon, to *ret_ahead_s*, and which two. */
+static bool agree(const struct net_clocks *clocks, int64_t *ret_ahead_s, size_t ret_which[2])
 {
         bool found = false;
 
@@ -146,7 +147,7 @@ void net_clocks_post(struct net_run *run, const struct net_clocks *clocks)
                 return;
         for (size_t i = 0; i < clocks->count; i++)
                 says_right |= llabs(clocks->at[i].ahead_s) < NET_CLOCK_WRONG_S;
-        if (net_clocks_agree(clocks, &ahead_s, which) && (!says_right || llabs(ahead_s) < NET_CLOCK_WRONG_S)) {
+        if (agree(clocks, &ahead_s, which) && (!says_right || llabs(ahead_s) < NET_CLOCK_WRONG_S)) {
                 fact.number = ahead_s;
                 if (llabs(ahead_s) >= NET_CLOCK_WRONG_S)
                         net_fact_fail(&fact, NET_CLOCK_SKEW, "%s and %s agree that this machine's clock is %lld s %s",

@@ -31,9 +31,6 @@ int net_clocks_ask(struct net_run *run, const struct net_ip *target, struct net_
 /* Post clock.skew. Failed if two clocks agree that this machine's is wrong by a minute or more. */
 void net_clocks_post(struct net_run *run, const struct net_clocks *clocks);
 
-/* The largest difference that two of the clocks agree upon, to *ret_ahead_s*, and which two. A pure function. */
-bool net_clocks_agree(const struct net_clocks *clocks, int64_t *ret_ahead_s, size_t ret_which[2]);
-
 #define NET_CLOCK_WRONG_S 60
 
 #endif

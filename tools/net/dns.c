@@ -190,11 +190,3 @@ int net_dns_parse(const uint8_t *bytes, size_t length, struct net_dns *ret)
         *ret = dns;
         return 0;
 }
-
-const char *net_dns_code_name(uint8_t code)
-{
-        static const char *const names[] = {"NOERROR",  "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED",
-                                            "YXDOMAIN", "YXRRSET", "NXRRSET",  "NOTAUTH",  "NOTZONE"};
-
-        return code < sizeof names / sizeof *names ? names[code] : "an unknown code";
-}

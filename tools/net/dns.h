@@ -42,7 +42,4 @@ size_t net_dns_question(const char *name, uint16_t type, uint16_t id, bool recur
 /* Reads a message. Returns 0, or -EBADMSG if it is none. */
 int net_dns_parse(const uint8_t *bytes, size_t length, struct net_dns *ret);
 
-/* "NOERROR", "SERVFAIL", ... */
-const char *net_dns_code_name(uint8_t code);
-
 #endif

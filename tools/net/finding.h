@@ -16,7 +16,6 @@ struct net_findings {
 
 /* The fact of that name and subject (NULL: the first of that name); NULL: there is none. */
 const struct net_fact *net_case_find(const struct net_case *facts, const char *name, const char *subject);
-bool net_case_is_ok(const struct net_case *facts, const char *name, const char *subject);
 
 /* Adds a finding about *fact*, which is its evidence; one of the same code and family takes up the evidence instead. */
 struct net_finding *net_findings_add(struct net_findings *findings, enum net_code code, const struct net_fact *fact);

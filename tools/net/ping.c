@@ -37,11 +37,6 @@ int64_t net_ping_realtime_ns(void)
         return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-const char *net_ping_way_text(enum net_ping_way way)
-{
-        return way == NET_PING_BY_UDP ? "UDP" : "ICMP echo";
-}
-
 /* A raw socket sees all ICMP messages of the machine: let the kernel pass on only the replies. */
 static void filter(int fd, bool is_v6)
 {

@@ -65,6 +65,4 @@ int net_ping_wait(struct net_pinger *pinger, int64_t deadline_ns);
 /* CLOCK_REALTIME, which the kernel stamps packets with. */
 int64_t net_ping_realtime_ns(void);
 
-const char *net_ping_way_text(enum net_ping_way way);
-
 #endif

@@ -19,11 +19,11 @@ const struct net_fact *net_case_find(const struct net_case *facts, const char *n
         return NULL;
 }
 
-bool net_case_is_ok(const struct net_case *facts, const char *name, const char *subject)
+/* Of whatever subject. */
+static bool is_ok(const struct net_case *facts, const char *name)
 {
         for (size_t i = 0; i < facts->count; i++)
-                if (facts->facts[i].state == NET_OK && strcmp(facts->facts[i].name, name) == 0 &&
-                    (!subject || strcmp(facts->facts[i].subject, subject) == 0))
+                if (facts->facts[i].state == NET_OK && strcmp(facts->facts[i].name, name) == 0)
                         return true;
         return false;
 }
@@ -118,19 +118,19 @@ static const char *missing(const struct net_findings *findings)
         bool proxied = net_case_find(facts, "proxy.connect", NULL) != NULL;
 
         if (!target->given) {
-                if (!net_case_is_ok(facts, "link.state", NULL))
+                if (!is_ok(facts, "link.state"))
                         return "whether a link works is not known";
-                if (!net_case_is_ok(facts, "route.default", NULL))
+                if (!is_ok(facts, "route.default"))
                         return "whether there is a default route is not known";
-                return net_case_is_ok(facts, "dns.server", NULL) ? NULL : "whether a name server answers is not known";
+                return is_ok(facts, "dns.server") ? NULL : "whether a name server answers is not known";
         }
-        if (proxied && !net_case_is_ok(facts, "proxy.connect", NULL))
+        if (proxied && !is_ok(facts, "proxy.connect"))
                 return "whether the proxy can be reached is not known";
         if (!proxied && findings->reached[0] + findings->reached[1] == 0)
                 return "whether the target can be reached is not known";
-        if (target->tls && !net_case_is_ok(facts, "tls.handshake", NULL))
+        if (target->tls && !is_ok(facts, "tls.handshake"))
                 return "how TLS went is not known";
-        if (target->http && !net_case_is_ok(facts, "http.status", NULL))
+        if (target->http && !is_ok(facts, "http.status"))
                 return "what the server answers is not known";
         return NULL;
 }

@@ -12,7 +12,7 @@
 #include <openssl/ocsp.h>
 #include <openssl/x509v3.h>
 
-bool net_tls_has(const struct net_tls_report *report, int code)
+static bool has_error(const struct net_tls_report *report, int code)
 {
         for (size_t i = 0; i < report->error_count; i++)
                 if (report->errors[i].code == code)
@@ -22,20 +22,19 @@ bool net_tls_has(const struct net_tls_report *report, int code)
 
 bool net_tls_name_is_wrong(const struct net_tls_report *report)
 {
-        return net_tls_has(report, X509_V_ERR_HOSTNAME_MISMATCH) || net_tls_has(report, X509_V_ERR_IP_ADDRESS_MISMATCH);
+        return has_error(report, X509_V_ERR_HOSTNAME_MISMATCH) || has_error(report, X509_V_ERR_IP_ADDRESS_MISMATCH);
 }
 
 enum net_tls_trust net_tls_trust(const struct net_tls_report *report)
 {
-        if (net_tls_has(report, X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT))
+        if (has_error(report, X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT))
                 return NET_TLS_LEAF_SELF_SIGNED;
-        if (net_tls_has(report, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN))
+        if (has_error(report, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN))
                 return NET_TLS_ROOT_UNKNOWN;
         if (report->issuer_lacks)
                 return report->issuer_hinted ? NET_TLS_INTERMEDIATE_MISSING : NET_TLS_ROOT_UNKNOWN;
-        if (net_tls_has(report, X509_V_ERR_CERT_UNTRUSTED) || net_tls_has(report, X509_V_ERR_INVALID_CA) ||
-            net_tls_has(report, X509_V_ERR_CERT_SIGNATURE_FAILURE) ||
-            net_tls_has(report, X509_V_ERR_CERT_CHAIN_TOO_LONG))
+        if (has_error(report, X509_V_ERR_CERT_UNTRUSTED) || has_error(report, X509_V_ERR_INVALID_CA) ||
+            has_error(report, X509_V_ERR_CERT_SIGNATURE_FAILURE) || has_error(report, X509_V_ERR_CERT_CHAIN_TOO_LONG))
                 return NET_TLS_ROOT_UNKNOWN;
         return NET_TLS_TRUSTED;
 }

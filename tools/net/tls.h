@@ -69,7 +69,6 @@ enum net_tls_trust {
 
 /* What the errors say about the chain, about dates, and about the name. */
 enum net_tls_trust net_tls_trust(const struct net_tls_report *report);
-bool net_tls_has(const struct net_tls_report *report, int code);
 bool net_tls_name_is_wrong(const struct net_tls_report *report);
 
 /* For stream.c: a connection object that collects into *report*, and what is to be read off it after the handshake. */

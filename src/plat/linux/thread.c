@@ -162,21 +162,6 @@ int64_t pl_plat_thread_cpu_ns(uint32_t tid)
         return clock_gettime(clock, &time) == 0 ? (int64_t)time.tv_sec * 1000000000 + time.tv_nsec : 0;
 }
 
-int pl_plat_thread_pin(unsigned cpu)
-{
-        cpu_set_t *set = CPU_ALLOC(cpu + 1);
-        size_t bytes = CPU_ALLOC_SIZE(cpu + 1);
-        int r;
-
-        if (!set)
-                return -ENOMEM;
-        CPU_ZERO_S(bytes, set);
-        CPU_SET_S(cpu, bytes, set);
-        r = pthread_setaffinity_np(pthread_self(), bytes, set);
-        CPU_FREE(set);
-        return -r;
-}
-
 void pl_plat_nap_us(unsigned us)
 {
         const struct timespec nap = {.tv_nsec = (long)us * 1000};
