@@ -5,6 +5,7 @@
  * hog to the median without. Arguments: connections yielders seconds.
  */
 #include "bench.h"
+#include "server.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -27,17 +28,11 @@ static int control; /* to the load: a byte begins a phase; from it: the figures 
 
 /* --- the server --- */
 
-static int serve(void *arg)
+static int serve(void *fd)
 {
         char buffer[MESSAGE_BYTES];
-        int fd = (int)(intptr_t)arg;
-        ssize_t n;
 
-        while ((n = plait_read(fd, buffer, sizeof buffer, PLAIT_NEVER)) > 0)
-                if (plait_write_full(fd, buffer, (size_t)n, PLAIT_NEVER) != n)
-                        break;
-        plait_close(fd);
-        return 0;
+        return server_echo((int)(intptr_t)fd, buffer, sizeof buffer);
 }
 
 static int yield_always(void *arg)

@@ -11,14 +11,11 @@
  * - asking     the same, with Retry-After: 1
  * - slowstart  30 ms, 4 at once at the beginning, and one more every 100 ms up to 64; begins with the first request
  */
-#include <plait/plait.h>
+#include "server.h"
 
 #include <math.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum profile { CONSTANT, JITTERY, LIMITED, REFUSING, ASKING, SLOWSTART, PROFILES };
 
@@ -103,41 +100,10 @@ static int warm_up(void *arg)
         return r == -ECANCELED ? 0 : r;
 }
 
-static int accept_all(void *arg)
-{
-        struct plait_scope connections = PLAIT_SCOPE_INIT;
-        int listener = (int)(intptr_t)arg;
-        int fd;
-
-        while ((fd = plait_accept(listener, NULL, PLAIT_NEVER)) >= 0)
-                if (plait_scope_go(&connections, serve, (void *)(intptr_t)fd) < 0)
-                        plait_close(fd);
-        plait_scope_cancel(&connections);
-        (void)plait_scope_join(&connections);
-        return 0;
-}
-
 static int app(void *arg)
 {
-        struct plait_scope scope = PLAIT_SCOPE_INIT;
-        struct plait_address address;
-        char input[64];
-
         (void)arg;
-        int listener = plait_listen("127.0.0.1:0", NULL);
-        int r = listener < 0 ? listener : plait_local_address(listener, &address);
-        if (r < 0)
-                return r;
-        printf("{\"port\": %d}\n", ntohs(address.as.in.sin_port));
-        fflush(stdout);
-        plait_scope_go(&scope, accept_all, (void *)(intptr_t)listener);
-        if (profile == SLOWSTART)
-                plait_scope_go(&scope, warm_up, NULL);
-        while (plait_read(STDIN_FILENO, input, sizeof input, PLAIT_NEVER) > 0) {}
-        plait_scope_cancel(&scope);
-        r = plait_scope_join(&scope);
-        plait_close(listener);
-        return r;
+        return server_run(serve, profile == SLOWSTART ? warm_up : NULL);
 }
 
 int main(int argc, char **argv)
