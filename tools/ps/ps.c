@@ -13,6 +13,7 @@
 #include <plait/base.h>
 
 #include "command.h"
+#include "inspect/target.h"
 #include "ps/list.h"
 
 enum key {
@@ -102,15 +103,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         case KEY_STACKS: options->stacks = STACKS_WHOLE; break;
         case KEY_NO_STACKS: options->stacks = STACKS_NONE; break;
         case KEY_JSON: options->json = true; break;
-        case ARGP_KEY_ARG:
-                if (options->target)
-                        argp_error(state, "one target at a time, but there is '%s', too", arg);
-                options->target = arg;
-                break;
-        case ARGP_KEY_NO_ARGS:
-                argp_error(state, "which program? Give the number of a process, or the name of a core file");
-                break;
-        default: return ARGP_ERR_UNKNOWN;
+        default: return target_parse(key, arg, state, &options->target);
         }
         return 0;
 }

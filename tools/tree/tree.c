@@ -14,6 +14,7 @@
 
 #include "command.h"
 #include "inspect/program.h"
+#include "inspect/target.h"
 #include "inspect/words.h"
 #include "term/json.h"
 #include "term/text.h"
@@ -422,15 +423,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         switch (key) {
         case 'a': options->all = true; break;
         case KEY_JSON: options->json = true; break;
-        case ARGP_KEY_ARG:
-                if (options->target)
-                        argp_error(state, "one target at a time, but there is '%s', too", arg);
-                options->target = arg;
-                break;
-        case ARGP_KEY_NO_ARGS:
-                argp_error(state, "which program? Give the number of a process, or the name of a core file");
-                break;
-        default: return ARGP_ERR_UNKNOWN;
+        default: return target_parse(key, arg, state, &options->target);
         }
         return 0;
 }
