@@ -68,20 +68,36 @@ static int put_request(struct pl_trace_encoder *encoder, const struct plait_reco
         return 0;
 }
 
-static int put_call(struct pl_trace_encoder *encoder, const struct plait_recording_event *event)
+/*
+ * Begins or ends the slice of a call or a job, in a slot of its kind, which are called *name*. 1, and its event is to
+ * be filled in and sent; 0: there is nothing to tell; or -ENOMEM.
+ */
+static int turn(struct pl_trace_encoder *encoder, enum pl_trace_kind kind, const char *name, uint32_t space,
+                const struct plait_recording_event *event, bool begins, struct pl_trace_slot **ret)
 {
-        struct pl_trace_packets *packets = &encoder->packets;
-        bool begins = event->kind == PLAIT_RECORDING_CALL_BEGIN;
-        struct pl_trace_slot *slot = pl_id_map_get(&encoder->used[PL_TRACE_CALLS], event->process, event->object);
+        struct pl_trace_slot *slot = begins ? pl_trace_take_slot(encoder, kind, event->process, space, event->object,
+                                                                 name)
+                                            : pl_id_map_get(&encoder->used[kind], space, event->object);
 
-        if (begins)
-                slot = pl_trace_take_slot(encoder, PL_TRACE_CALLS, event->process, event->process, event->object,
-                                          "blocking calls");
         if (!slot)
                 return begins ? -ENOMEM : 0;
         if (slot->open == begins)
                 return 0;
-        pl_trace_packets_event(packets, begins ? PL_TRACE_SLICE_BEGIN : PL_TRACE_SLICE_END, slot->track);
+        slot->open = begins;
+        pl_trace_packets_event(&encoder->packets, begins ? PL_TRACE_SLICE_BEGIN : PL_TRACE_SLICE_END, slot->track);
+        *ret = slot;
+        return 1;
+}
+
+static int put_call(struct pl_trace_encoder *encoder, const struct plait_recording_event *event)
+{
+        struct pl_trace_packets *packets = &encoder->packets;
+        bool begins = event->kind == PLAIT_RECORDING_CALL_BEGIN;
+        struct pl_trace_slot *slot = NULL;
+        int r = turn(encoder, PL_TRACE_CALLS, "blocking calls", event->process, event, begins, &slot);
+
+        if (r <= 0)
+                return r;
         if (begins) {
                 pl_trace_packets_name(packets, event->text ? event->text : "call");
                 if (event->other)
@@ -89,7 +105,6 @@ static int put_call(struct pl_trace_encoder *encoder, const struct plait_recordi
         } else {
                 pl_trace_free_slot(encoder, slot, event->process, event->object);
         }
-        slot->open = begins;
         pl_trace_packets_send(packets, event->time_ns);
         return 0;
 }
@@ -115,16 +130,11 @@ static int put_job(struct pl_trace_encoder *encoder, const struct plait_recordin
 {
         struct pl_trace_packets *packets = &encoder->packets;
         bool begins = event->kind == PLAIT_RECORDING_JOB_BEGIN;
-        struct pl_trace_slot *slot = pl_id_map_get(&encoder->used[PL_TRACE_JOBS], EVERYWHERE, event->object);
+        struct pl_trace_slot *slot = NULL;
+        int r = turn(encoder, PL_TRACE_JOBS, "pool jobs", EVERYWHERE, event, begins, &slot);
 
-        if (begins)
-                slot = pl_trace_take_slot(encoder, PL_TRACE_JOBS, event->process, EVERYWHERE, event->object,
-                                          "pool jobs");
-        if (!slot)
-                return begins ? -ENOMEM : 0;
-        if (slot->open == begins)
-                return 0;
-        pl_trace_packets_event(packets, begins ? PL_TRACE_SLICE_BEGIN : PL_TRACE_SLICE_END, slot->track);
+        if (r <= 0)
+                return r;
         if (begins) {
                 pl_trace_packets_name(packets, event->text ? event->text : "job");
                 pl_trace_packets_note_number(packets, "job", (int64_t)event->object);
@@ -133,7 +143,6 @@ static int put_job(struct pl_trace_encoder *encoder, const struct plait_recordin
                 pl_trace_packets_note_number(packets, "result", event->value);
                 pl_trace_free_slot(encoder, slot, EVERYWHERE, event->object);
         }
-        slot->open = begins;
         pl_trace_packets_send(packets, event->time_ns);
         return 0;
 }
