@@ -12,7 +12,6 @@
 #define PL_NORETURN __attribute__((noreturn))
 #define PL_WARN_UNUSED __attribute__((warn_unused_result))
 #define PL_PRINTF(index, first) __attribute__((format(printf, index, first)))
-#define PL_UNUSED __attribute__((unused))
 
 #define PL_CACHE_LINE 64
 #define PL_LINE_ALIGNED __attribute__((aligned(PL_CACHE_LINE)))

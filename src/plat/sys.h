@@ -27,7 +27,7 @@ int64_t pl_plat_real_ns(void);
 /* How many pl_plat_ticks() a millisecond has; >= 1. Calibrated at the first call, which may take a millisecond. */
 uint64_t pl_plat_ticks_per_ms(void);
 
-/* Whether the kernel makes CLOCK_MONOTONIC from what pl_plat_ticks() reads, so that it is the same on all processors. */
+/* Whether the kernel makes CLOCK_MONOTONIC from pl_plat_ticks(), so that it is the same on all processors. */
 bool pl_plat_clock_is_ticks(void);
 
 /* --- waiting on a word of memory, within this process --- */

@@ -56,7 +56,6 @@ enum {
         NOTE_NAME_IID = 1,
         NOTE_INT = 4,
         NOTE_DOUBLE = 5,
-        NOTE_TEXT = 6,
         NOTE_POINTER = 7,
         NOTE_TEXT_IID = 17,
 

@@ -65,7 +65,6 @@ struct inspect_program {
         struct inspect_memory memory;
         struct plait_registry layout;
         char (*causes)[24];
-        uint64_t task_bytes, thread_bytes; /* of objects in the slabs */
         struct intern names;
 };
 

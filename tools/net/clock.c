@@ -140,7 +140,7 @@ void net_clocks_post(struct net_run *run, const struct net_clocks *clocks)
 {
         struct net_fact fact = net_fact_make(NET_TLS, "clock.skew", NULL);
         int64_t ahead_s = 0;
-        size_t which[2];
+        size_t which[2] = {0};
         bool says_right = false; /* one of them says that this machine's is */
 
         if (clocks->count == 0)

@@ -12,7 +12,6 @@ enum {
         HEAD_BYTES = 12,
         LABEL_MAX = 63,
         NAME_MAX_BYTES = 255,
-        TYPE_CNAME = 5,
         TYPE_OPT = 41,
         CLASS_IN = 1,
         EDNS_BYTES = 1232,

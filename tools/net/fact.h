@@ -28,7 +28,6 @@ enum net_layer {
 };
 
 #define NET_LAYER_BIT(layer) (1U << (unsigned)(layer))
-#define NET_LAYERS_BELOW(layer) (NET_LAYER_BIT(layer) - 1) /* bits of the layers under it */
 #define NET_LAYERS_ALL (NET_LAYER_BIT(NET_LAYERS) - 1)
 
 enum net_state {
