@@ -141,7 +141,7 @@ PLAIT_API int plait_trace_get_status(struct plait_trace_status *ret_status);
 
 /* --- the program's own events --- */
 
-/** What an event is called. Static: it lasts as long as the program. */
+/** What an event is called. Static: it lasts as long as the program. Events whose name is NULL are left out. */
 struct plait_trace_name {
         /** @cond private */
         const char *pl_text;
@@ -214,7 +214,7 @@ static inline void plait_trace_instant(struct plait_trace_name *name, int64_t va
 
 /**
  * The same with a text that is made at run time.
- * @param text  copied; cut after 255 bytes
+ * @param text  copied; cut after 255 bytes; NULL is an empty one
  *
  * Threads: any; signal handlers, too. Suspends: never. Cancellation: not affected. Since: 0.1.
  */

@@ -116,9 +116,11 @@ int plait_trace_start(const char *path, const struct plait_trace_opts *opts)
                 wish.sample_ns = opts->sample_ns;
                 wish.join = opts->flags & PLAIT_TRACE_JOIN;
         }
+        int saved = errno;
         pl_lock_acquire(&session->lock);
         int r = session->joining ? -EBUSY : pl_trace_begin(&wish);
         pl_lock_release(&session->lock);
+        errno = saved;
         return r;
 }
 
@@ -208,7 +210,7 @@ __attribute__((destructor)) static void unload(void)
         struct pl_trace_session *session = &pl_trace_session;
 
         if (stop(session) != -EALREADY && session->from_environment && atomic_load(&session->dropped))
-                pl_warn("%llu events were dropped from the recording %s: a ring was full. PLAIT_TRACE_RING makes them "
-                        "larger",
+                pl_warn("%llu events were dropped from the recording %s: a ring was full (PLAIT_TRACE_RING makes them "
+                        "larger), or so many threads came and went that there was none for some",
                         (unsigned long long)atomic_load(&session->dropped), session->path);
 }

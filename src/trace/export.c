@@ -95,11 +95,14 @@ static void done(struct pl_trace_encoder *encoder)
 
 int plait_recording_perfetto(struct plait_recording *recording, int fd)
 {
+        const int saved = errno;
         struct pl_trace_encoder *encoder = calloc(1, sizeof *encoder);
         int r, ended;
 
-        if (!encoder)
+        if (!encoder) {
+                errno = saved;
                 return -ENOMEM;
+        }
         encoder->recording = recording;
         plait_recording_rewind(recording);
         r = allocate(encoder);
@@ -114,6 +117,7 @@ int plait_recording_perfetto(struct plait_recording *recording, int fd)
         done(encoder);
         free(encoder);
         plait_recording_rewind(recording);
+        errno = saved;
         return r;
 }
 

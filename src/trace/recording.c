@@ -413,19 +413,22 @@ static bool read_chunk(struct plait_recording *recording, const uint8_t *data, s
 /* How much of the file is there at *at*, up to *bytes*; the rest is not touched. */
 static ssize_t read_at(const struct plait_recording *recording, uint64_t at, void *buf, size_t bytes)
 {
+        const int saved = errno;
         size_t done = 0;
+        int r = 0;
 
-        while (done < bytes) {
+        while (done < bytes && r == 0) {
                 ssize_t n = pread(recording->fd, (char *)buf + done, bytes - done, (off_t)(at + done));
 
-                if (n < 0 && errno != EINTR)
-                        return -errno;
                 if (n == 0)
                         break;
                 if (n > 0)
                         done += (size_t)n;
+                else if (errno != EINTR)
+                        r = -errno;
         }
-        return (ssize_t)done;
+        errno = saved;
+        return r < 0 ? r : (ssize_t)done;
 }
 
 enum { LOOK_BYTES = 64 * 1024 };
@@ -554,7 +557,7 @@ static int read_all(struct plait_recording *recording)
         return r;
 }
 
-int plait_recording_open(struct plait_recording **ret, const char *path)
+static int open_recording(struct plait_recording **ret, const char *path)
 {
         struct plait_recording *recording = calloc(1, sizeof *recording);
         struct stat st;
@@ -573,6 +576,15 @@ int plait_recording_open(struct plait_recording **ret, const char *path)
         }
         *ret = recording;
         return 0;
+}
+
+int plait_recording_open(struct plait_recording **ret, const char *path)
+{
+        const int saved = errno;
+        int r = open_recording(ret, path);
+
+        errno = saved;
+        return r;
 }
 
 void plait_recording_close(struct plait_recording *recording)

@@ -102,7 +102,7 @@ static PL_NOINLINE uint32_t number_name(struct plait_trace_name *name)
                         sched_yield();
                         continue;
                 }
-                number = number_text(name->pl_text);
+                number = number_text(name->pl_text ? name->pl_text : "(null)");
                 pl_lock_release(&names.lock);
         }
         __atomic_store_n(&name->pl_id, number, __ATOMIC_RELAXED); /* 0: it is tried again */
@@ -115,8 +115,11 @@ static const uint8_t kinds[] = {
         [PLAIT_TRACE_FLOW_OUT] = PLAIT_RECORDING_FLOW_OUT,     [PLAIT_TRACE_FLOW_IN] = PLAIT_RECORDING_FLOW_IN,
 };
 
+/* Without a name nothing is told: a program must not end by being recorded. */
 void plait_trace_emit(unsigned what, struct plait_trace_name *name, uint64_t value)
 {
+        if (PL_UNLIKELY(!name))
+                return;
         uint32_t number = __atomic_load_n(&name->pl_id, __ATOMIC_RELAXED);
 
         if (PL_UNLIKELY(!number))
