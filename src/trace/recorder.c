@@ -138,11 +138,6 @@ int pl_trace_recorder_open(struct pl_trace_session *session)
 
 /* --- taking events --- */
 
-static bool thread_is_gone(uint32_t tid)
-{
-        return tgkill(getpid(), (pid_t)tid, 0) < 0 && errno == ESRCH;
-}
-
 static void take(struct pl_trace_session *session, struct pl_trace_lane *lane, bool watch)
 {
         struct pl_trace_slot *slot = lane->slot;
@@ -150,7 +145,7 @@ static void take(struct pl_trace_session *session, struct pl_trace_lane *lane, b
         if (atomic_load_explicit(&lane->state, memory_order_acquire) != PL_TRACE_LANE_USED ||
             lane->session != session->number)
                 return;
-        bool gone = watch && thread_is_gone(lane->tid); /* before the last look at what it has told */
+        bool gone = watch && pl_trace_thread_is_gone(lane->tid); /* before the last look at what it has told */
         uint64_t head = atomic_load_explicit(&slot->head, memory_order_acquire);
         if (head != lane->taken) {
                 uint32_t kind = atomic_load(&slot->kind);
@@ -163,6 +158,7 @@ static void take(struct pl_trace_session *session, struct pl_trace_lane *lane, b
                 lane->taken = head;
         } else if (gone && !atomic_load_explicit(&slot->lost, memory_order_relaxed)) {
                 atomic_store(&lane->state, PL_TRACE_LANE_FREE);
+                atomic_store(&session->no_room, false);
         }
 }
 
@@ -202,7 +198,7 @@ static void tell_status(struct pl_trace_session *session)
 static void take_all(struct pl_trace_session *session, int64_t now_ns)
 {
         int before = session->writer.error;
-        bool watch = now_ns >= recorder.watch_ns;
+        bool watch = now_ns >= recorder.watch_ns || atomic_load(&session->no_room);
 
         if (watch)
                 recorder.watch_ns = now_ns + WATCH_NS;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -267,9 +268,8 @@ static bool lock_if_possible(struct pl_lock *lock) PL_TRY_ACQUIRE(true, lock) PL
         return false;
 }
 
-struct pl_trace_lane *pl_trace_lane_get(bool service)
+static struct pl_trace_lane *get_lane(struct pl_trace_session *session, bool service)
 {
-        struct pl_trace_session *session = &pl_trace_session;
         struct pl_trace_lane *lane = NULL;
 
         if (atomic_load_explicit(&session->stopping, memory_order_relaxed))
@@ -292,7 +292,25 @@ struct pl_trace_lane *pl_trace_lane_get(bool service)
         return lane;
 }
 
-/* Threads that have recorded before go on in the new file. */
+struct pl_trace_lane *pl_trace_lane_get(bool service)
+{
+        int saved = errno;
+        struct pl_trace_lane *lane = get_lane(&pl_trace_session, service);
+
+        errno = saved;
+        return lane;
+}
+
+bool pl_trace_thread_is_gone(uint32_t tid)
+{
+        int saved = errno;
+        bool gone = tgkill(getpid(), (pid_t)tid, 0) < 0 && errno == ESRCH;
+
+        errno = saved;
+        return gone;
+}
+
+/* Threads that have recorded before go on in the new file, unless they have ended since. */
 static int remap_lanes(struct pl_trace_session *session)
 {
         for (uint32_t i = 0; i < atomic_load(&pl_trace_n_lanes); i++) {
@@ -301,6 +319,10 @@ static int remap_lanes(struct pl_trace_session *session)
 
                 if (atomic_load(&lane->state) != PL_TRACE_LANE_USED)
                         continue;
+                if (pl_trace_thread_is_gone(lane->tid)) {
+                        atomic_store(&lane->state, PL_TRACE_LANE_FREE);
+                        continue;
+                }
                 uint32_t kind = lane->slot->kind, number = lane->slot->number;
                 uint64_t head = atomic_load(&lane->slot->head);
                 memcpy(name, lane->slot->name, sizeof name);

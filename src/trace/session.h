@@ -79,6 +79,9 @@ struct pl_trace_wish {
 /* Under the lock. 0 or a negative errno. */
 PL_WARN_UNUSED int pl_trace_begin(const struct pl_trace_wish *wish);
 
+/* Its ring may be another's, once what it told is in the file. */
+bool pl_trace_thread_is_gone(uint32_t tid);
+
 /* By the recorder, when the last chunk is written: take away what only a recording under way has. */
 void pl_trace_end(struct pl_trace_session *session);
 
