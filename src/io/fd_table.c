@@ -7,7 +7,10 @@
 
 #include "io/call.h"
 #include "io/watch.h"
+#include "plat/sanitizer.h"
 #include "plat/sys.h"
+#include "sched/runtime.h"
+#include "sched/task.h"
 
 /* Any descriptor number has a place: chunks are mapped when a number in them is first used, and stay. */
 enum { CHUNK_BITS = 12, CHUNK_ENTRIES = 1 << CHUNK_BITS, CHUNKS = 1 << (31 - CHUNK_BITS) };
@@ -229,6 +232,15 @@ static void report(struct pl_io_fd *entry, int fd, unsigned events, bool last, s
                 renew(entry, fd);
 }
 
+/* Reads without the lock: who is found may have gone, and is only fetched. */
+PL_NO_TSAN void pl_io_fd_fetch_waiter(int fd)
+{
+        const struct pl_io_fd *entry = pl_io_fd_peek(fd);
+
+        if (entry && entry->waiters.next)
+                pl_sched_wait_fetch(PL_CONTAINER_OF(entry->waiters.next, const struct pl_wait, node.link));
+}
+
 void pl_io_fd_report(uint64_t tag, unsigned events, bool last)
 {
         int fd = (int)(uint32_t)tag;
@@ -384,6 +396,7 @@ int pl_io_fd_wait(struct pl_io_fd *entry, int fd, unsigned event, int64_t deadli
         pl_io_fd_queue(entry, &wait->node, wait, event | PL_IO_SLOT_CONSUMES);
         pl_lock_release(&entry->lock);
         r = pl_sched_wait_finish(wait, deadline_ns, 0);
+        pl_sched_fetch_next();
         if (r < 0)
                 pl_io_fd_unqueue(entry, &wait->node);
         else if (slot_of(&wait->node) & PL_IO_SLOT_CLOSED)

@@ -83,6 +83,9 @@ PL_WARN_UNUSED int pl_io_fd_close(int fd);
 /* Set flags, and wake who waits for them: after an attempt that left something. */
 void pl_io_fd_mark(struct pl_io_fd *entry, unsigned flags);
 
+/* There will be a report on it soon: fetch what that touches of who waits, once the entry itself has been fetched. */
+void pl_io_fd_fetch_waiter(int fd);
+
 /* From a poller: *events* (POLL...) on the arming *tag*. *last*: it is disarmed by that. Never suspends. */
 void pl_io_fd_report(uint64_t tag, unsigned events, bool last);
 

@@ -45,4 +45,10 @@ unsigned pl_sched_worker_index(void);
  * elsewhere. */
 bool pl_sched_work_in_sight(void);
 
+/*
+ * In a task that is about to be in the kernel for a while: fetch the frames of the task that will probably run next,
+ * which after a thousand others have left the cache.
+ */
+void pl_sched_fetch_next(void);
+
 #endif

@@ -12,9 +12,13 @@
  * the stack of a flow that ended into the cache.
  */
 #include "plait/errno.h"
+#include "plat/sanitizer.h"
 #include "sched/compact.h"
 #include "sched/quick.h"
+#include "sched/runtime.h"
 #include "sched/tell.h"
+
+enum { FRAMES_BYTES = 640 }; /* of a task that waits for a descriptor, and the beginning of its buffer */
 
 static PL_ALWAYS_INLINE void settle(struct pl_worker *worker)
 {
@@ -171,6 +175,20 @@ static PL_ALWAYS_INLINE void switch_to(struct pl_worker *worker, struct plait_ta
         pl_sched_scope_tell(worker);
         worker->left = self;
         leave(worker, &self->context, self->stack, next, false);
+}
+
+/* Reads a queue without its lock: what it finds may be gone, and is only fetched. */
+PL_NO_TSAN void pl_sched_fetch_next(void)
+{
+        const struct pl_worker *worker = pl_sched_self_get();
+        const struct pl_list *front = worker->ready.tasks.next;
+
+        if (front == &worker->ready.tasks)
+                return;
+        const char *sp = PL_CONTAINER_OF(front, const struct plait_task, link)->context.sp;
+
+        for (size_t i = 0; i < FRAMES_BYTES; i += PL_CACHE_LINE)
+                __builtin_prefetch(sp + i);
 }
 
 void pl_sched_switch_to(struct pl_worker *worker, struct plait_task *self, struct plait_task *next)

@@ -73,6 +73,16 @@ struct plait_task {
 
 _Static_assert(sizeof(struct plait_task) == 256, "a million tasks cost what this says");
 
+/* Fetch what waking the task of *wait* touches. It may be anything: nothing is read. */
+static inline void pl_sched_wait_fetch(const struct pl_wait *wait)
+{
+        const char *task = (const char *)wait - offsetof(struct plait_task, wait);
+
+        __builtin_prefetch(task);
+        __builtin_prefetch(task + PL_CACHE_LINE);
+        __builtin_prefetch(task + 2 * PL_CACHE_LINE);
+}
+
 /* The task whose wait this is; NULL: a plain thread's. */
 static inline struct plait_task *pl_sched_wait_task(const struct pl_wait *wait)
 {
