@@ -1,7 +1,7 @@
 /*
  * Executors, as their users see them: what all kinds have in common. See executor.h.
  *
- * Locking: stop_lock guards how far a shutdown has got, nothing else.
+ * Locking: stop_lock guards how far a shutdown has got, all_lock the list of executors, nothing else.
  */
 #include "pool/executor.h"
 
@@ -16,6 +16,7 @@
 #include "plat/panic.h"
 #include "plat/sys.h"
 #include "sched/runtime.h"
+#include "sync/deadlock.h"
 #include "sync/future.h"
 
 enum {
@@ -23,6 +24,41 @@ enum {
         PRIORITY_MOST = 127,
         SPIN_US = 20, /* how long a plain thread looks for the result of a call before it sleeps */
 };
+
+/* --- all of them --- */
+
+static struct pl_lock all_lock;
+static struct pl_list all = {&all, &all};
+
+/* Whether a job is under way that may wake a task. */
+static bool may_wake(void)
+{
+        bool found = false;
+
+        pl_lock_acquire(&all_lock);
+        for (const struct pl_list *link = all.next; link != &all && !found; link = link->next) {
+                const struct plait_executor *executor = PL_CONTAINER_OF(link, const struct plait_executor, all);
+
+                found = executor->kind->outside && atomic_load(&executor->holds) > 1;
+        }
+        pl_lock_release(&all_lock);
+        return found;
+}
+
+static void enlist(struct plait_executor *executor)
+{
+        pl_deadlock_ask(may_wake);
+        pl_lock_acquire(&all_lock);
+        pl_list_push_back(&all, &executor->all);
+        pl_lock_release(&all_lock);
+}
+
+static void strike_off(struct plait_executor *executor)
+{
+        pl_lock_acquire(&all_lock);
+        pl_list_remove(&executor->all);
+        pl_lock_release(&all_lock);
+}
 
 /* --- opening --- */
 
@@ -43,7 +79,7 @@ int pl_executor_check(const struct plait_executor_opts *opts, unsigned can)
                 return 0;
         if (opts->size != sizeof *opts || (opts->workers > PL_WORKERS_MOST && opts->workers != PLAIT_AUTO) ||
             (opts->flags & ~PLAIT_EXECUTOR_PIN) || opts->queue_limit > PLAIT_SEMAPHORE_MAX / 2 ||
-            opts->job_timeout_ns < 0)
+            opts->job_timeout_ns < 0 || (opts->arg_bytes && !opts->arg))
                 return -EINVAL;
         if (needs(opts) & ~can)
                 return -ENOTSUP;
@@ -69,11 +105,14 @@ int pl_executor_init(struct plait_executor *executor, const struct pl_executor_k
         int r = plait_future_new(NULL, &executor->stopped);
         if (r < 0)
                 free(executor->name);
+        else
+                enlist(executor);
         return r;
 }
 
 void pl_executor_done(struct plait_executor *executor)
 {
+        strike_off(executor);
         plait_future_unref(executor->stopped);
         free(executor->name);
 }

@@ -31,6 +31,7 @@ struct pl_job;
 struct pl_executor_kind {
         const char *name;
         bool in_process;  /* workers see the caller's memory: nothing is copied */
+        bool outside;     /* jobs are no tasks, and may wake some when all of those wait */
         bool has_timeout; /* plait_job.timeout_ns can be honoured */
 
         /*
@@ -70,6 +71,7 @@ struct pl_executor_kind {
 enum pl_executor_stage { PL_EXECUTOR_OPEN, PL_EXECUTOR_DRAINING, PL_EXECUTOR_STOPPING };
 
 struct plait_executor {
+        struct pl_list all; /* of this process */
         const struct pl_executor_kind *kind;
         char *name;
         struct plait_tuner *tuner;   /* with PLAIT_AUTO, and width.c's, as the next; NULL: the number is fixed */

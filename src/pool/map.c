@@ -300,6 +300,8 @@ int plait_executor_stream(struct plait_executor *executor, const struct plait_ex
 
         if (!flow || !flow->next || !flow->fn || !in_range(map.opts) || map.opts->codes)
                 return -EINVAL;
+        if (flow->arg_bytes > SIZE_MAX / 4 || flow->result_bytes > SIZE_MAX / 4)
+                return -ENOMEM;
         map.flow = *flow;
         map.n = SIZE_MAX;
         if (!pl_job_is_inside(executor))

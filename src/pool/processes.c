@@ -237,6 +237,7 @@ static unsigned width(struct plait_executor *executor)
 static const struct pl_executor_kind kind = {
         .name = "processes",
         .in_process = false,
+        .outside = true,
         .has_timeout = true,
         .submit = submit,
         .cancel = cancel,
@@ -340,6 +341,8 @@ static int make_setup(struct pl_processes *pool, const struct plait_executor_opt
         size_t arg_bytes = opts ? opts->arg_bytes : 0;
         uint32_t n_environment;
         size_t environment = environment_bytes(&n_environment);
+        if (arg_bytes > SIZE_MAX / 4)
+                return -ENOMEM;
         size_t bytes = pl_share_align(sizeof *pool->setup, 64) + pl_share_align(arg_bytes, 64) + environment;
         void *setup = make_shared("plait-setup", bytes, &pool->setup_fd);
 

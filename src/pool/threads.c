@@ -460,6 +460,7 @@ static unsigned threads_width(struct plait_executor *executor)
 
 static const struct pl_executor_kind threads_kind = {.name = "threads",
                                                      .in_process = true,
+                                                     .outside = true,
                                                      .submit = threads_submit,
                                                      .cancel = threads_cancel,
                                                      .resize = threads_resize,

@@ -23,8 +23,8 @@
  * Joins: an owner that begins to wait for its scope looks only if it holds a lock, or if a task of the scope is tied
  * up: waits for a lock or a task, or for a scope of which that is true (pl_wait.endless is TIED then).
  *
- * When all workers sleep, no timer is set, no descriptor is watched and no other thread exists, then nobody is left who
- * could wake anybody; that is reported, too, whatever they wait for.
+ * When all workers sleep, no timer is set, no descriptor is watched, no job of an executor is under way and no other
+ * thread exists, then nobody is left who could wake anybody; that is reported, too, whatever they wait for.
  *
  * The search lock guards the table of stops.
  */
@@ -415,6 +415,21 @@ static bool nobody_can_wake(unsigned *ret_tasks)
         return !survey.hope && survey.tasks;
 }
 
+static bool (*_Atomic may_others_wake)(void);
+
+void pl_deadlock_ask(bool (*may_wake)(void))
+{
+        atomic_store(&may_others_wake, may_wake);
+}
+
+/* Jobs of executors, that is, which threads of the library's own and other processes make. */
+static bool can_others_wake(void)
+{
+        bool (*may_wake)(void) = atomic_load(&may_others_wake);
+
+        return (may_wake && may_wake()) || pl_plat_has_foreign_threads();
+}
+
 /*
  * Called by the last worker to fall asleep, when only others could wake this process. A thread may wake somebody and
  * end in no time, so all is looked at once more when there is no such thread any more.
@@ -426,7 +441,7 @@ static void everybody_sleeps(void)
         if (get_setting() == OFF)
                 return;
         pl_lock_acquire(&search_lock);
-        bool stuck = nobody_can_wake(&tasks) && !pl_plat_has_foreign_threads() && nobody_can_wake(&tasks);
+        bool stuck = nobody_can_wake(&tasks) && !can_others_wake() && nobody_can_wake(&tasks);
         if (stuck) {
                 pl_deadlock_report_all(stops, n_stops, tasks);
                 said = stops[0];

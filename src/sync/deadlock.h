@@ -21,6 +21,9 @@ struct pl_deadlock_stop {
         bool runs_here; /* it does not wait itself: a task that it joins runs on its stack */
 };
 
+/* Ask *may_wake*, besides, before it is said that nobody can wake anybody: whether others than tasks still may. */
+void pl_deadlock_ask(bool (*may_wake)(void));
+
 /* Write a report of a circle of *n* stops, each waiting for the next and the last for the first. *here*: the caller. */
 void pl_deadlock_report_circle(const struct pl_deadlock_stop *stops, unsigned n, const struct pl_wait *self,
                                const struct pl_context *here);

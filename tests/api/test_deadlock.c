@@ -487,6 +487,41 @@ TEST(deadlock_that_a_blocking_call_ends_is_none, .run = strict)
         CHECK_OK(plait_blocking(sleep_in_call, NULL, PLAIT_NEVER));
 }
 
+static int nap_and_set(void *arg, void *result)
+{
+        (void)result;
+        CHECK_OK(plait_sleep(plait_in_ms(120)));
+        if (arg)
+                plait_event_set(arg);
+        return 0;
+}
+
+TEST(deadlock_that_a_job_ends_is_none, .run = strict)
+{
+        struct plait_executor_opts opts = {.size = sizeof opts, .workers = 1, .queue_limit = 1};
+        struct plait_event done = PLAIT_EVENT_INIT;
+        const struct plait_job job = {.fn = nap_and_set, .arg = &done};
+        struct plait_executor *executor;
+
+        CHECK_OK(plait_executor_threads(&opts, &executor));
+        CHECK_OK(plait_executor_submit(executor, &job, NULL));
+        CHECK_OK(plait_event_wait(&done, PLAIT_NEVER));
+        plait_executor_free(executor);
+}
+
+TEST(deadlock_that_a_worker_process_ends_is_none, .run = strict)
+{
+        struct plait_executor_opts opts = {.size = sizeof opts, .workers = 1, .queue_limit = 1};
+        const struct plait_job job = {.fn = nap_and_set};
+        struct plait_executor *executor;
+
+        CHECK_OK(plait_executor_processes(&opts, &executor));
+        for (int i = 0; i < 3; i++) /* the last one waits for a place in the queue */
+                CHECK_OK(plait_executor_submit(executor, &job, NULL));
+        CHECK_OK(plait_executor_shutdown(executor, PLAIT_SHUTDOWN_DRAIN, PLAIT_NEVER));
+        plait_executor_free(executor);
+}
+
 static void *write_late(void *arg)
 {
         CHECK_OK(plait_sleep(plait_in_ms(120)));
