@@ -9,6 +9,7 @@
 #include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <link.h>
 #include <stdbool.h>
@@ -74,6 +75,38 @@ static void extent_of(const struct dl_phdr_info *info, uintptr_t *ret_start, uin
 
 /* --- naming a module of this process --- */
 
+/* Where the file lies that is mapped at *address*; NULL: nobody knows. */
+static char *mapped_file(uintptr_t address)
+{
+        FILE *maps = fopen("/proc/self/maps", "re");
+        char *line = NULL, *path = NULL;
+        size_t room = 0;
+
+        while (maps && !path && getline(&line, &room, maps) > 0) {
+                char *rest;
+                uintptr_t start = strtoumax(line, &rest, 16);
+                uintptr_t end = *rest == '-' ? strtoumax(rest + 1, &rest, 16) : 0;
+
+                rest = strchr(rest, '/');
+                if (address < start || address >= end || !rest)
+                        continue;
+                rest[strcspn(rest, "\n")] = '\0';
+                path = strdup(rest);
+        }
+        free(line);
+        if (maps)
+                fclose(maps);
+        return path;
+}
+
+/* A name that is relative means something else in another folder: workers', or this process's by now. */
+static char *path_of(const char *name, uintptr_t address)
+{
+        if (*name == '/')
+                return realpath(name, NULL);
+        return *name ? mapped_file(address) : NULL; /* the program's is empty, here and in the other process */
+}
+
 struct finding {
         uintptr_t address;
         struct known *known; /* filled in when found */
@@ -91,8 +124,7 @@ static int look_at(struct dl_phdr_info *info, size_t size, void *arg)
                 return 0;
         known->base = info->dlpi_addr;
         known->module.identity = identity_of(info);
-        /* The program's name is empty, here and in the other process. */
-        char *path = *info->dlpi_name ? realpath(info->dlpi_name, NULL) : NULL;
+        char *path = path_of(info->dlpi_name, finding->address);
         snprintf(known->module.path, sizeof known->module.path, "%s", path ? path : info->dlpi_name);
         free(path);
         finding->found = true;

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -240,14 +241,21 @@ struct late {
         int (*answer)(void *arg, void *result);
 };
 
-/* A library of which workers that are made later on need the file. */
-static struct late load_late(void)
+static struct late copy_late(void)
 {
         struct late late = {.folder = "/tmp/plait-late-XXXXXX"};
 
         CHECK(mkdtemp(late.folder));
         snprintf(late.path, sizeof late.path, "%s/late.so", late.folder);
         copy_file(PLAIT_TEST_LATE "/late_42.so", late.path);
+        return late;
+}
+
+/* A library of which workers that are made later on need the file. */
+static struct late load_late(void)
+{
+        struct late late = copy_late();
+
         late.library = dlopen(late.path, RTLD_NOW);
         if (late.library)
                 *(void **)(void *)&late.answer = dlsym(late.library, "late_answer");
@@ -277,6 +285,23 @@ TEST(a_library_is_loaded_by_workers_that_are_there_already)
 
         CHECK_INT(call(executor, tell_computed, 0), ==, 107);
         struct late late = load_late();
+        CHECK_INT(call(executor, late.answer, 0), ==, 42);
+        unload_late(&late);
+        plait_executor_free(executor);
+}
+
+TEST(a_library_is_found_by_workers_in_another_folder)
+{
+        struct plait_executor *executor = open_executor(1);
+        int here = CHECK_SYS(open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+        struct late late = copy_late();
+
+        CHECK_SYS(chdir(late.folder));
+        late.library = dlopen("./late.so", RTLD_NOW);
+        CHECK_SYS(fchdir(here));
+        close(here);
+        CHECK(late.library);
+        *(void **)(void *)&late.answer = dlsym(late.library, "late_answer");
         CHECK_INT(call(executor, late.answer, 0), ==, 42);
         unload_late(&late);
         plait_executor_free(executor);
@@ -429,6 +454,18 @@ static void prepare_and_end(void)
         number = 43; /* they have a copy */
         CHECK_INT(call(executor, tell_prepared, 0), ==, 42);
         plait_executor_free(executor);
+}
+
+TEST(bytes_for_the_initializer_must_be_there)
+{
+        struct plait_executor_opts opts = {.size = sizeof opts, .initializer = prepare, .arg_bytes = 8};
+        struct plait_executor *executor;
+
+        CHECK_INT(plait_executor_processes(&opts, &executor), ==, -EINVAL);
+        CHECK_INT(plait_executor_threads(&opts, &executor), ==, -EINVAL);
+        opts.arg = &opts;
+        opts.arg_bytes = SIZE_MAX - 8;
+        CHECK_INT(plait_executor_processes(&opts, &executor), ==, -ENOMEM);
 }
 
 TEST(initializer_and_finaliser_are_called_in_the_worker)
