@@ -1,4 +1,10 @@
-/* pmap: out[i] = f(i) for i < n in parallel. Arguments: squares|inverse|fine n size; the functions are in README.md. */
+/*
+ * pmap: out[i] = f(i) for i < n in parallel. Arguments: squares|inverse|fine n size [serial|threads]; the functions are
+ * in README.md. The last one says what does the same instead of plait_parallel_for(): a loop, for what perfect scaling
+ * would be, or two bare threads that share a counter, for what the machine has of that.
+ */
+#include <pthread.h>
+
 #include "pmap.h"
 
 static uint64_t size;
@@ -31,13 +37,46 @@ static int map_fine(size_t begin, size_t end, void *arg)
 static int64_t n;
 static int (*map)(size_t begin, size_t end, void *arg);
 
+static int in_tasks(void)
+{
+        return plait_parallel_for((size_t)n, map, NULL);
+}
+
+static int in_sequence(void)
+{
+        return map(0, (size_t)n, NULL);
+}
+
+static int64_t taken;
+
+static void *take_items(void *arg)
+{
+        enum { SHARES = 400 }; /* of n: an item of squares at a time */
+        int64_t share = n / SHARES + 1;
+
+        for (int64_t i; (i = __atomic_fetch_add(&taken, share, __ATOMIC_RELAXED)) < n;)
+                (void)map((size_t)i, (size_t)(i + share < n ? i + share : n), NULL);
+        return arg;
+}
+
+static int in_threads(void)
+{
+        pthread_t other;
+        int r = -pthread_create(&other, NULL, take_items, NULL);
+
+        take_items(NULL);
+        return r < 0 ? r : -pthread_join(other, NULL);
+}
+
+static int (*whole)(void) = in_tasks;
+
 static int app(void *arg)
 {
         uint64_t sum = 0;
 
         (void)arg;
         int64_t start_ns = plait_now_ns();
-        bench_must(plait_parallel_for((size_t)n, map, NULL), "map");
+        bench_must(whole(), "map");
         int64_t ns = plait_now_ns() - start_ns;
         for (int64_t i = 0; i < n; i++)
                 sum += out[i];
@@ -47,7 +86,6 @@ static int app(void *arg)
 
 int main(int argc, char **argv)
 {
-        (void)argc;
         switch (argv[1] ? argv[1][0] : 0) {
         case 's': map = map_squares; break;
         case 'i': map = map_inverse; break;
@@ -56,10 +94,16 @@ int main(int argc, char **argv)
         }
         n = bench_size(argv, 2);
         size = (uint64_t)bench_size(argv, 3);
+        if (argc > 4 && strcmp(argv[4], "serial") == 0)
+                whole = in_sequence;
+        else if (argc > 4 && strcmp(argv[4], "threads") == 0)
+                whole = in_threads;
+        else if (argc > 4)
+                bench_must(-EINVAL, "the fourth argument");
         out = calloc((size_t)n, sizeof *out);
         bench_must(out ? 0 : -ENOMEM, "output");
         memset(out, 1, (size_t)n * sizeof *out); /* C++ and Rust fill theirs, too */
-        int r = bench_run(app, NULL, 0);
+        int r = whole == in_tasks ? bench_run(app, NULL, 0) : app(NULL);
         free(out);
         return r;
 }
