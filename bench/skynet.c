@@ -8,13 +8,13 @@ struct node {
 static int node(void *arg)
 {
         struct node *self = arg;
-        struct node children[10];
-        struct plait_scope scope = PLAIT_SCOPE_INIT;
 
         if (self->leaves == 1) {
                 self->sum = self->first;
                 return 0;
         }
+        struct plait_scope scope = PLAIT_SCOPE_INIT;
+        struct node children[10];
         for (int i = 0; i < 10; i++) {
                 children[i] = (struct node){self->first + i * (self->leaves / 10), self->leaves / 10, 0};
                 bench_must(plait_scope_go(&scope, node, &children[i]), "spawn");

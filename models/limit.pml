@@ -1,6 +1,6 @@
 /*
- * Forks that are pushed inline (include/plait/parallel.h) look at nothing but the deque's limit: src/sched/fork.c,
- * open_deque(), and lie_down() in park.c.
+ * Forks and tasks that are pushed the short way (include/plait/parallel.h, plait_scope_go()) look at nothing but the
+ * deque's limit: pl_sched_deque_open() in src/sched/fork.c, and lie_down() in park.c.
  *
  *   owner     forks FORKS times: while the deque is open inline, else the long way, which offers the work and opens the
  *             deque again; with compact tasks and timers' functions in between, which close it
@@ -26,8 +26,7 @@
 bool open;
 byte n_idle;
 bool asleep;  /* and has closed the deque */
-bool opening; /* the owner is in open_deque() */
-
+bool opening; /* the owner is in pl_sched_deque_open() */
 
 inline open_deque()
 {

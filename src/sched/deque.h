@@ -28,6 +28,11 @@ static inline uintptr_t *pl_deque_slot(struct plait_deque *deque, int64_t index)
         return &deque->pl_slots[(uint64_t)index % PL_DEQUE_SIZE];
 }
 
+static inline int64_t pl_deque_bottom(const struct plait_deque *deque)
+{
+        return __atomic_load_n(&deque->pl_bottom, __ATOMIC_RELAXED);
+}
+
 /* Owner, who knows that there is room. */
 static inline void pl_deque_put(struct plait_deque *deque, int64_t bottom, void *work)
 {
@@ -113,10 +118,15 @@ static inline void *pl_deque_steal(struct plait_deque *deque)
 }
 
 /*
- * The limit: below it, plait_fork_join() pushes without asking anybody. It is the end of the room that the owner knows
- * of, or out of reach: while somebody is to be woken for new work, and after anything has run here that must not fork.
- * Only the owner opens it; anybody may close it, and a closed one costs a fork some time, no more.
+ * The limit: below it, plait_fork_join() and plait_scope_go() push without asking anybody. It is the end of the room
+ * that the owner knows of, or out of reach: while somebody is to be woken for new work, and after anything has run here
+ * that must not fork. Only the owner opens it; anybody may close it, and a closed one costs a push some time, no more.
  */
+static inline bool pl_deque_is_open(const struct plait_deque *deque)
+{
+        return pl_deque_bottom(deque) < __atomic_load_n(&deque->pl_limit, __ATOMIC_RELAXED);
+}
+
 static inline void pl_deque_close(struct plait_deque *deque)
 {
         __atomic_store_n(&deque->pl_limit, INT64_MIN, __ATOMIC_SEQ_CST);

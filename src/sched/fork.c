@@ -59,15 +59,11 @@ bool pl_fork_push(struct pl_worker *worker, struct plait_fork *fork, int (*fn)(v
         return true;
 }
 
-/*
- * Let the task's next forks be pushed inline, without pl_sched_offer(), unless that has to wake somebody. A worker that
- * goes to sleep counts itself in n_idle, then closes the deques: it is seen here, or it closes what has been opened.
- */
-static void open_deque(struct plait_deque *deque)
+void pl_sched_deque_open(struct pl_worker *worker)
 {
-        pl_deque_open(deque);
+        pl_deque_open(&worker->fresh);
         if (atomic_load(&pl_sched_the_run.n_idle))
-                pl_deque_close(deque);
+                pl_deque_close(&worker->fresh);
 }
 
 /* Wait until it is done. */
@@ -119,7 +115,7 @@ int plait_fork_join_uncommon(int (*first)(void *arg), void *first_arg, int (*sec
 
                 return first_error(r, second(second_arg));
         }
-        open_deque(&worker->fresh);
+        pl_sched_deque_open(worker);
         int r = first(first_arg);
         return first_error(r, pl_fork_join(&fork));
 }

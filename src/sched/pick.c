@@ -163,7 +163,7 @@ static void look(struct pl_worker *worker)
         pl_sched_serve(worker);
 }
 
-static PL_NOINLINE void look_if_time(struct pl_worker *worker)
+void pl_sched_look_if_time(struct pl_worker *worker)
 {
         if (pl_plat_ticks() - worker->last_service > SERVICE_US * pl_sched_the_run.ticks_per_us)
                 look(worker);
@@ -171,7 +171,7 @@ static PL_NOINLINE void look_if_time(struct pl_worker *worker)
 
 static PL_NOINLINE struct plait_task *service(struct pl_worker *worker)
 {
-        look_if_time(worker);
+        pl_sched_look_if_time(worker);
         if (PL_UNLIKELY(worker->spare) && !atomic_load_explicit(&worker->wanted, memory_order_relaxed))
                 pl_sched_spare_hand_over(worker);
         struct plait_task *low = pl_runq_pop_front(&pl_sched_the_run.low);
@@ -220,15 +220,6 @@ struct plait_task *pl_sched_pick(struct pl_worker *worker)
                         task = pl_sched_take_ready(worker);
         }
         return task ? task : pick_rest(worker);
-}
-
-void pl_sched_tick(struct pl_worker *worker)
-{
-        uint32_t ticks = atomic_load_explicit(&worker->ticks, memory_order_relaxed) + 1;
-
-        atomic_store_explicit(&worker->ticks, ticks, memory_order_relaxed);
-        if (PL_UNLIKELY(ticks % PL_SERVICE_TICKS == 0))
-                look_if_time(worker);
 }
 
 static uint64_t next_random(struct pl_worker *worker)

@@ -96,7 +96,7 @@ void pl_sched_scope_adopt(struct plait_scope *scope, struct plait_task *task)
         count_in(scope);
 }
 
-static PL_ALWAYS_INLINE void count(struct plait_scope *scope, const struct plait_task *self, struct plait_task *task)
+static void count(struct plait_scope *scope, const struct plait_task *self, struct plait_task *task)
 {
         if (pl_trace_is_on())
                 pl_tell_spawned(task, task->fn);
@@ -108,7 +108,7 @@ static PL_ALWAYS_INLINE void count(struct plait_scope *scope, const struct plait
                 count_in(scope);
 }
 
-static PL_ALWAYS_INLINE void queue(struct pl_worker *worker, struct plait_task *self, struct plait_task *task)
+static void queue(struct pl_worker *worker, struct plait_task *self, struct plait_task *task)
 {
         if (PL_UNLIKELY(!self)) {
                 pl_sched_enqueue(task);
@@ -151,7 +151,7 @@ static int fail_to_start(struct plait_scope *scope, int error)
 }
 
 /* A task that has what it inherits of the caller; NULL: no memory. */
-static PL_ALWAYS_INLINE struct plait_task *new_child(struct pl_worker *worker, int (*fn)(void *arg), void *arg)
+static struct plait_task *new_child(struct pl_worker *worker, int (*fn)(void *arg), void *arg)
 {
         struct plait_task *task = pl_sched_task_new(worker, fn, arg);
 
@@ -162,36 +162,49 @@ static PL_ALWAYS_INLINE struct plait_task *new_child(struct pl_worker *worker, i
         return task;
 }
 
-static PL_NOINLINE int go_watched(struct plait_scope *scope, int (*fn)(void *arg), void *arg)
+/* What plait_scope_go() does, whoever calls and in whatever state everything is. */
+static PL_NOINLINE int go_uncommon(struct plait_scope *scope, int (*fn)(void *arg), void *arg, const void *caller)
 {
-        struct plait_task *task = new_child(pl_sched_self_get(), fn, arg);
+        struct pl_worker *worker = pl_sched_self_get();
+        struct plait_task *self = worker ? worker->current : NULL;
 
+        if (!fn)
+                return -EINVAL;
+        if (scope->pl_state == PL_SCOPE_CLOSED) {
+                int r = open_at(scope, caller);
+
+                if (r < 0)
+                        return r;
+        }
+        struct plait_task *task = new_child(worker, fn, arg);
         if (!task)
                 return fail_to_start(scope, -ENOMEM);
-        launch(scope, task);
+        if (scope->pl_state == PL_SCOPE_WATCHED) {
+                launch(scope, task);
+                return 0;
+        }
+        if (self && !self->compact)
+                pl_sched_deque_open(worker);
+        count(scope, self, task);
+        queue(worker, self, task);
         return 0;
 }
 
+/* The scope's owner starts a task, and nobody else needs to know. */
 int plait_scope_go(struct plait_scope *scope, int (*fn)(void *arg), void *arg)
 {
         struct pl_worker *worker = pl_sched_self_get();
 
-        if (PL_UNLIKELY(!fn))
-                return -EINVAL;
-        if (PL_UNLIKELY(scope->pl_state != PL_SCOPE_OPEN)) {
-                int r = scope->pl_state == PL_SCOPE_CLOSED ? open_at(scope, __builtin_return_address(0)) : 0;
-
-                if (r < 0)
-                        return r;
-                if (scope->pl_state == PL_SCOPE_WATCHED)
-                        return go_watched(scope, fn, arg);
-        }
-        struct plait_task *task = new_child(worker, fn, arg);
-        if (PL_UNLIKELY(!task))
-                return fail_to_start(scope, -ENOMEM);
-        struct plait_task *self = worker ? worker->current : NULL;
-        count(scope, self, task);
-        queue(worker, self, task);
+        if (PL_UNLIKELY(!worker || !fn || scope->pl_state != PL_SCOPE_OPEN || worker->current != scope->pl_owner ||
+                        !pl_deque_is_open(&worker->fresh) || !worker->tasks.n || worker->next_id == worker->end_id ||
+                        pl_trace_is_on() || atomic_load_explicit(&pl_sched_local_inherited, memory_order_relaxed)))
+                return go_uncommon(scope, fn, arg, __builtin_return_address(0));
+        struct plait_task *task = pl_mem_slab_get(&worker->tasks);
+        pl_sched_task_init(task, worker->next_id++, fn, arg);
+        task->home = scope;
+        task->scope = scope;
+        scope->pl_owed++;
+        pl_deque_put(&worker->fresh, pl_deque_bottom(&worker->fresh), task);
         return 0;
 }
 
@@ -307,28 +320,35 @@ void pl_sched_scope_ended(struct pl_worker *worker, struct plait_scope *scope)
         worker->ended++;
 }
 
-/* Half of a stack like the child's must be left: running on top of each other, tasks share what one would have. */
-static bool fits_inline(const struct plait_task *self, const struct plait_task *child)
+/*
+ * Half of a stack like the child's must be left: running on top of each other, tasks share what one would have.
+ * *fitting* is a class that is known to fit, or PL_STACK_CLASSES.
+ */
+static PL_ALWAYS_INLINE bool fits_inline(const struct plait_task *self, const struct plait_task *child,
+                                         unsigned *fitting)
 {
+        if (PL_UNLIKELY(child->compact))
+                return false;
+        if (PL_LIKELY(child->stack_class == *fitting))
+                return true;
         size_t left = (size_t)((char *)__builtin_frame_address(0) - pl_mem_stack_base(self->stack));
-
-        return !child->compact && left >= pl_mem_stack_class_bytes(child->stack_class) / 2;
+        if (left < pl_mem_stack_class_bytes(child->stack_class) / 2)
+                return false;
+        *fitting = child->stack_class;
+        return true;
 }
 
-static void run_inline(struct plait_task *self, struct plait_task *child)
+/* On *stack*, the parent's; returns the worker where it ended, whose current task is not set back. */
+static PL_ALWAYS_INLINE struct pl_worker *run_inline(struct pl_worker *worker, struct pl_stack *stack,
+                                                     struct plait_task *child)
 {
-        struct pl_worker *worker = pl_sched_self_get();
-
-        child->stack = self->stack;
-        child->stack->owner = child;
+        child->stack = stack;
+        stack->owner = child;
         child->flags |= PL_TASK_INLINE;
         atomic_store_explicit(&child->on_cpu, 1, memory_order_relaxed);
         pl_sched_current_set(worker, child);
         pl_tell_runs(child, true);
-        pl_sched_task_end(child, child->fn(child->arg));
-        worker = pl_sched_self_get(); /* the child may have waited */
-        self->stack->owner = self;
-        pl_sched_current_set(worker, self);
+        return pl_sched_task_end(child, child->fn(child->arg));
 }
 
 /*
@@ -347,38 +367,49 @@ static bool turn_is_over(struct pl_worker *worker)
 }
 
 /* A child that nobody has started, if it is next in line; NULL: none. */
-static PL_ALWAYS_INLINE struct plait_task *next_own_child(const struct plait_scope *scope,
-                                                          const struct plait_task *self)
+static PL_ALWAYS_INLINE struct plait_task *next_own_child(struct pl_worker *worker, const struct plait_scope *scope,
+                                                          const struct plait_task *self, unsigned *fitting)
 {
-        struct pl_worker *worker = pl_sched_self_get();
-
-        if (pl_deque_empty(&worker->fresh) || turn_is_over(worker))
+        if (turn_is_over(worker))
                 return NULL;
         void *work = pl_deque_pop(&worker->fresh);
         if (!work)
                 return NULL;
         struct plait_task *child = pl_work_as_fork(work) ? NULL : work;
-        if (!child || child->home != scope || !fits_inline(self, child)) {
+        if (!child || child->home != scope || !fits_inline(self, child, fitting)) {
                 pl_deque_push(&worker->fresh, work); /* there is room: it has just left */
                 return NULL;
         }
         return child;
 }
 
+/* The worker is out of children of *self*. */
+static PL_ALWAYS_INLINE void return_to(struct pl_worker *worker, struct plait_task *self)
+{
+        self->stack->owner = self;
+        pl_sched_current_set(worker, self);
+}
+
 /* Run children that nobody has started, as long as they are next in line. Meanwhile the owner waits for them. */
 static void run_own_children(struct plait_scope *scope, struct plait_task *self)
 {
-        struct plait_task *child = scope->pl_owed ? next_own_child(scope, self) : NULL;
+        struct pl_worker *worker = pl_sched_self_get();
+        unsigned fitting = PL_STACK_CLASSES;
+        struct plait_task *child = scope->pl_owed ? next_own_child(worker, scope, self, &fitting) : NULL;
 
         if (!child)
                 return;
         pl_trace(PLAIT_RECORDING_WAITS, PL_WAIT_JOIN, (uint64_t)(uintptr_t)scope, 0);
         while (child) {
-                run_inline(self, child);
+                worker = run_inline(worker, self->stack, child); /* it may have waited */
                 scope->pl_owed--;
-                pl_sched_tick(pl_sched_self_get());
-                child = scope->pl_owed ? next_own_child(scope, self) : NULL;
+                if (PL_UNLIKELY(pl_sched_tick(worker))) {
+                        return_to(worker, self);
+                        pl_sched_look_if_time(worker);
+                }
+                child = scope->pl_owed ? next_own_child(worker, scope, self, &fitting) : NULL;
         }
+        return_to(worker, self);
         pl_tell_runs(self, false);
 }
 

@@ -31,21 +31,8 @@ struct plait_task *pl_sched_task_new(struct pl_worker *worker, int (*fn)(void *)
 {
         struct plait_task *task = worker ? pl_mem_slab_get(&worker->tasks) : pl_mem_slab_pool_get(&pl_sched_task_pool);
 
-        if (PL_UNLIKELY(!task))
-                return NULL;
-        /* What is not set here is zero in a task that has ended. The wait's number goes on. */
-        task->stack = NULL;
-        task->flags = 0;
-        task->compact = 0;
-        task->bound = 0;
-        task->stack_class = (uint8_t)pl_sched_the_run.default_class;
-        task->arg = arg;
-        __atomic_store_n(&task->wait.of_task, 1, __ATOMIC_RELAXED); /* the registry's readers may look at it */
-        task->calm = 0;
-        atomic_store_explicit(&task->on_cpu, 0, memory_order_relaxed);
-        __atomic_store_n(&task->id, new_id(worker), __ATOMIC_RELAXED);
-        atomic_store_explicit(&task->refs, 1, memory_order_relaxed);
-        __atomic_store_n(&task->fn, fn, __ATOMIC_RELEASE);
+        if (PL_LIKELY(task != NULL))
+                pl_sched_task_init(task, new_id(worker), fn, arg);
         return task;
 }
 
@@ -142,7 +129,7 @@ static void tell_waiters(struct plait_task *task, int result)
 
 static void (*destroy_local)(void *pointer);
 
-void pl_sched_task_end(struct plait_task *task, int result)
+struct pl_worker *pl_sched_task_end_uncommon(struct plait_task *task, int result)
 {
         if (PL_UNLIKELY(task->local != NULL)) {
                 destroy_local(task->local);
@@ -151,12 +138,10 @@ void pl_sched_task_end(struct plait_task *task, int result)
         pl_sched_scope_ending(task, result);
         pl_trace(PLAIT_RECORDING_FINISHED, 0, 0, (uint64_t)(int64_t)result);
         __atomic_store_n(&task->fn, NULL, __ATOMIC_RELEASE); /* it is no task that is alive any more */
-        if (PL_UNLIKELY(task->flags & PL_TASK_HANDLE))
+        if (task->flags & PL_TASK_HANDLE)
                 tell_waiters(task, result);
-        if (PL_LIKELY(atomic_load_explicit(&task->refs, memory_order_acquire) == 1) && !task->name)
-                pl_mem_slab_put(&pl_sched_self_get()->tasks, task);
-        else
-                plait_task_unref(task);
+        plait_task_unref(task);
+        return pl_sched_self_get();
 }
 
 struct plait_task *plait_task_ref(struct plait_task *task)

@@ -38,13 +38,18 @@ struct plait_task {
         struct pl_stack *stack;   /* NULL: it has not started */
         struct pl_list link;      /* in a run queue */
         struct plait_scope *home; /* the scope it was started in */
-        _Atomic uint8_t on_cpu;
-        uint8_t flags;
-        uint8_t stack_class;
-        uint8_t ended;   /* guarded by lock, as are waiters */
-        uint8_t compact; /* whether it runs on its worker's shared stack (compact.h) */
-        uint8_t bound;   /* whether it has a queue of its own kind: */
-        uint16_t worker; /* that of the one worker where it runs; or PL_HIGH or PL_LOW */
+        union {
+                struct {
+                        uint8_t stack_class; /* first: this is what a new task has there, and zeroes */
+                        _Atomic uint8_t on_cpu;
+                        uint8_t flags;
+                        uint8_t ended;   /* guarded by lock, as are waiters */
+                        uint8_t compact; /* whether it runs on its worker's shared stack (compact.h) */
+                        uint8_t bound;   /* whether it has a queue of its own kind: */
+                        uint16_t worker; /* that of the one worker where it runs; or PL_HIGH or PL_LOW */
+                };
+                uint64_t marks; /* all of these, on a little-endian machine */
+        };
 
         int (*fn)(void *arg); /* NULL: the memory holds no task that is alive (registry.h) */
         union {
@@ -72,6 +77,7 @@ struct plait_task {
 };
 
 _Static_assert(sizeof(struct plait_task) == 256, "a million tasks cost what this says");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "marks");
 
 /* Fetch what waking the task of *wait* touches. It may be anything: nothing is read. */
 static inline void pl_sched_wait_fetch(const struct pl_wait *wait)

@@ -18,6 +18,7 @@
 #include "sched/runq.h"
 #include "sched/task.h"
 #include "sched/timer.h"
+#include "trace/trace.h"
 
 enum {
         PL_MAX_WORKERS = 1024,
@@ -184,8 +185,16 @@ struct plait_task *pl_sched_pick(struct pl_worker *worker);
 /* Fire this worker's timers, take what other threads have queued, look after the other workers. */
 void pl_sched_serve(struct pl_worker *worker);
 
-/* A task has been run without pick(): now and then, do what that does besides. */
-void pl_sched_tick(struct pl_worker *worker);
+/* A task has been run without pick(): now and then (true), pl_sched_look_if_time() is to do what that does besides. */
+static inline bool pl_sched_tick(struct pl_worker *worker)
+{
+        uint32_t ticks = atomic_load_explicit(&worker->ticks, memory_order_relaxed) + 1;
+
+        atomic_store_explicit(&worker->ticks, ticks, memory_order_relaxed);
+        return ticks % PL_SERVICE_TICKS == 0;
+}
+
+void pl_sched_look_if_time(struct pl_worker *worker);
 
 /* A task from another worker; NULL: none, or none that would be worth it. Only from the scheduler's loop. */
 struct plait_task *pl_sched_steal(struct pl_worker *worker);
@@ -263,6 +272,19 @@ void pl_sched_stuck_tell(const struct pl_worker *worker, int64_t ns, bool blocke
 
 /* --- task.c --- */
 
+/* What is not set here is zero in a task that has ended. The wait's number goes on. */
+static PL_ALWAYS_INLINE void pl_sched_task_init(struct plait_task *task, uint64_t id, int (*fn)(void *), void *arg)
+{
+        task->stack = NULL;
+        __atomic_store_n(&task->marks, pl_sched_the_run.default_class, __ATOMIC_RELAXED);
+        task->arg = arg;
+        __atomic_store_n(&task->wait.of_task, 1, __ATOMIC_RELAXED); /* the registry's readers may look at it */
+        task->calm = 0;
+        __atomic_store_n(&task->id, id, __ATOMIC_RELAXED);
+        atomic_store_explicit(&task->refs, 1, memory_order_relaxed);
+        __atomic_store_n(&task->fn, fn, __ATOMIC_RELEASE);
+}
+
 /* A task with one reference, not in a scope yet; NULL: no memory. *worker* is the caller's, or NULL. */
 struct plait_task *pl_sched_task_new(struct pl_worker *worker, int (*fn)(void *), void *arg);
 
@@ -272,10 +294,34 @@ int pl_sched_task_check_opts(const struct plait_task_opts *opts);
 /* Give a new task its options, and a second reference if there is to be a handle. 0 or -ENOMEM. */
 int pl_sched_task_apply_opts(struct plait_task *task, const struct plait_task_opts *opts, bool handle);
 
-/* The current task has returned *result*: clean up after it, tell its scope and who waits for it, let go of it. */
-void pl_sched_task_end(struct plait_task *task, int result);
+/* Of pl_sched_task_end(), for a task that anything has to be done for. */
+struct pl_worker *pl_sched_task_end_uncommon(struct plait_task *task, int result);
+
+/*
+ * The current task has returned *result*: clean up after it, tell its scope and who waits for it, let go of it. Returns
+ * the worker where this happened to end.
+ */
+static PL_ALWAYS_INLINE struct pl_worker *pl_sched_task_end(struct plait_task *task, int result)
+{
+        struct pl_worker *worker = pl_sched_self_get();
+
+        if (PL_UNLIKELY(result < 0 || task->scope != task->home || task->local || task->name ||
+                        (task->flags & (PL_TASK_HANDLE | PL_TASK_LINKED | PL_TASK_WATCHED)) ||
+                        atomic_load_explicit(&task->refs, memory_order_acquire) != 1 || pl_trace_is_on()))
+                return pl_sched_task_end_uncommon(task, result);
+        __atomic_store_n(&task->fn, NULL, __ATOMIC_RELEASE); /* it is no task that is alive any more */
+        pl_mem_slab_put(&worker->tasks, task);
+        return worker;
+}
 
 /* --- fork.c --- */
+
+/*
+ * Let the current task, which is not compact, push without pl_sched_offer(), unless that has to wake somebody. A worker
+ * that goes to sleep counts itself in n_idle, then closes the deques: it is seen here, or it closes what has been
+ * opened.
+ */
+void pl_sched_deque_open(struct pl_worker *worker);
 
 /* What a deque held, as a task that *worker* can run; NULL: no memory (it has been put back). */
 struct plait_task *pl_sched_task_of(struct pl_worker *worker, void *work);
