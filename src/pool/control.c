@@ -35,6 +35,7 @@ void pl_pool_control_init(struct pl_pool_control *control, enum plait_tuner_kind
                 .was = first,
                 .starting = kind != PLAIT_TUNER_CPU,
                 .growth = 2,
+                .calm_wanted = 5,
                 .ceiling = most,
                 .raise = 1,
                 .check_every = 24,

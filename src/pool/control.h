@@ -78,7 +78,9 @@ struct pl_pool_control {
         double usual_ns;               /* the usual time to the first byte: an average over a long time; 0: not known */
         uint64_t windows;              /* that it was learnt from */
         struct pl_pool_goodput former; /* of the last window while starting; of none: 0 */
-        unsigned no_gain;              /* how many windows in turn brought no more than the one before */
+        unsigned no_gain;              /* how many windows in turn brought no more than the one before, */
+        unsigned slow;                 /* and in how many first bytes came later */
+        unsigned calm, calm_wanted;    /* windows without a sign of a queue; after so many, more is tried again */
 
         /* refusals */
         uint32_t cuts;         /* how often the limit was cut: calls from before the last one do not cut again */

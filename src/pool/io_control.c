@@ -26,7 +26,12 @@
 #define ERRORS 2.0           /* standard errors that a time is better than it looks */
 #define AGAIN 1.25           /* the growth in place of doubling when more is tried later on */
 #define GAIN_LEAST 0.2       /* of what is added has to show in what gets done */
+#define GAIN_PAYS 0.4        /* if so much of it shows, first bytes may come later */
+#define GAIN_FULL 0.8        /* and if so much does, it goes on by doubling */
 #define STRIKES 2            /* so often in turn, for once may be chance; then all that is taken back */
+#define SLOW_WINDOWS 2       /* the same of first bytes that come later */
+#define CALM_LEAST 5         /* windows without a sign of a queue, after which it is tried again to grow quickly, */
+#define CALM_MOST 128        /* and at most, when that has failed again and again */
 #define CUT 0.9              /* AIMD */
 #define PATIENCE_LEAST_NS INT64_C(1000000000)
 #define PATIENCE_MOST_NS INT64_C(60000000000)
@@ -85,29 +90,61 @@ static void stop_doubling(struct pl_pool_control *control)
 {
         control->starting = false;
         control->no_gain = 0;
+        control->slow = 0;
+        control->calm = 0;
         control->former = (struct pl_pool_goodput){0};
         control->check_in = control->check_every;
+}
+
+/* Growing by quarters finds out quickly whether more is worth it, and comes back if not. */
+static void start_again(struct pl_pool_control *control)
+{
+        control->starting = control->ceiling >= control->most;
+        control->growth = AGAIN;
+        control->former = (struct pl_pool_goodput){0};
+        control->calm = 0;
+}
+
+/* How much more got done than in the window before, which had so much less under way; without one: all of it. */
+static double gain_of(const struct pl_pool_control *control, const struct pl_pool_result *result)
+{
+        return control->former.calls > 0 ? pl_pool_gain(&control->former, &result->goodput) : control->growth;
+}
+
+/* Whether that share of what was added shows in what gets done. */
+static bool shows(const struct pl_pool_control *control, double gain, double share)
+{
+        return gain > 1 + share * (control->growth - 1);
 }
 
 static bool start_on(struct pl_pool_control *control, const struct pl_pool_result *result, int64_t now_ns)
 {
         double gradient = gradient_of(control, result, TOLERANCE_START);
+        double gain = gain_of(control, result);
         unsigned limit = pl_pool_control_limit(control);
+        bool first = !(control->former.calls > 0);
 
         if (result->most_in_flight < limit / 2)
                 return false;
-        if (gradient < 1) {
+        if (gradient < 1 && !first && control->growth > AGAIN && shows(control, gain, GAIN_PAYS)) {
+                set_usual(control, result->first_byte_ns); /* it takes longer, and is worth it */
+        } else if (gradient < 1) {
+                if (++control->slow < SLOW_WINDOWS)
+                        return false;
                 stop_doubling(control);
                 return pl_pool_control_set(control, limit * gradient, PLAIT_TUNER_SLOWER, now_ns);
         }
-        bool gained = !(control->former.calls > 0) ||
-                      pl_pool_gain(&control->former, &result->goodput) > 1 + GAIN_LEAST * (control->growth - 1);
-        control->no_gain = gained ? 0 : control->no_gain + 1;
+        control->slow = 0;
+        control->no_gain = shows(control, gain, GAIN_LEAST) ? 0 : control->no_gain + 1;
         if (control->no_gain == STRIKES) {
                 stop_doubling(control);
                 return pl_pool_control_set(control, limit / control->growth / control->growth, PLAIT_TUNER_NO_GAIN,
                                            now_ns);
         }
+        if (!first && control->no_gain == 0)
+                control->calm_wanted = CALM_LEAST;
+        if (!first && shows(control, gain, GAIN_FULL))
+                control->growth = 2;
         learn_usual(control, result->first_byte_ns);
         double more = control->growth * limit;
         if (more >= control->most)
@@ -125,6 +162,12 @@ static bool adapt(struct pl_pool_control *control, const struct pl_pool_result *
         learn_usual(control, result->first_byte_ns);
         if (result->most_in_flight < pl_pool_control_limit(control) / 2)
                 return false;
+        control->calm = gradient < 1 ? 0 : control->calm + 1;
+        if (control->calm >= control->calm_wanted) {
+                start_again(control);
+                if (control->calm_wanted < CALM_MOST)
+                        control->calm_wanted *= 2;
+        }
         if (allowance < ALLOWANCE_LEAST)
                 allowance = ALLOWANCE_LEAST;
         double wanted = control->limit * gradient + allowance;
@@ -148,11 +191,8 @@ static bool go_on_checking(struct pl_pool_control *control, const struct pl_pool
                 control->check_in = CHECK_EVERY;
                 break;
         case PL_POOL_FEWER_LOSE:
-                /* More may be worth it: growing by a quarter finds out quickly, and comes back. */
                 set_usual(control, control->check_first_byte_ns);
-                control->starting = control->ceiling >= control->most;
-                control->growth = AGAIN;
-                control->former = (struct pl_pool_goodput){0};
+                start_again(control); /* where fewer do less, more may do more */
                 if (control->check_every < CHECK_EVERY_MOST)
                         control->check_every *= 2;
                 control->check_in = control->check_every;

@@ -31,6 +31,7 @@ struct server {
         double bytes_per_s; /* of all bodies together; 0: bodies are empty */
         uint64_t body_bytes;
         unsigned slower_from; /* with more there than that, each takes longer in proportion to the square */
+        int64_t stall_ns;     /* at that time it is held up for a tenth of a second. 0: never */
 };
 
 struct request {
@@ -114,6 +115,8 @@ static int64_t work(struct simulation *s)
                 takes *= 0.2 - 0.8 * log(draw(s));
         if (server->slower_from && s->n + 1 > server->slower_from)
                 takes *= pow((double)(s->n + 1) / server->slower_from, 2);
+        if (server->stall_ns && s->now_ns >= server->stall_ns && s->now_ns < server->stall_ns + 100 * MS)
+                begin_ns = server->stall_ns + 100 * MS;
         for (unsigned i = 1; i < slots; i++)
                 if (s->slot_free_ns[i] < s->slot_free_ns[first])
                         first = i;
@@ -239,6 +242,12 @@ TEST(constant_server_gets_as_many_as_there_are, .timeout_ms = 60000)
         compare(&(struct server){.base_ns = 50 * MS}, 20 * SECOND, 0.10);
 }
 
+TEST(stall_at_the_beginning_is_made_up_for, .timeout_ms = 60000)
+{
+        for (int64_t at_ns = 60 * MS; at_ns < 400 * MS; at_ns += 90 * MS)
+                compare(&(struct server){.base_ns = 50 * MS, .stall_ns = at_ns}, 20 * SECOND, 0.10);
+}
+
 TEST(jitter_is_not_taken_for_a_queue, .timeout_ms = 60000)
 {
         compare(&(struct server){.base_ns = 50 * MS, .jitter = true}, 20 * SECOND, 0.10);
@@ -250,6 +259,7 @@ TEST(limited_server_is_kept_busy_without_a_long_queue, .timeout_ms = 60000)
 
         compare(&server, 20 * SECOND, 0.10);
         struct simulation *s = simulate(&server, 0, 1, 60 * SECOND);
+        fprintf(stderr, "limit %.1f on average\n", s->area / 60e9);
         CHECK(s->area / 60e9 < 2 * 32);
         free(s);
 }
