@@ -79,7 +79,8 @@ struct pl_pool_control {
         uint64_t windows;              /* that it was learnt from */
         struct pl_pool_goodput former; /* of the last window while starting; of none: 0 */
         unsigned no_gain;              /* how many windows in turn brought no more than the one before, */
-        unsigned slow;                 /* and in how many first bytes came later */
+        unsigned slow;                 /* and in how many first bytes came later; */
+        bool paid;                     /* that they do was once worth it */
         unsigned calm, calm_wanted;    /* windows without a sign of a queue; after so many, more is tried again */
 
         /* refusals */

@@ -26,13 +26,13 @@
 #define ERRORS 2.0           /* standard errors that a time is better than it looks */
 #define AGAIN 1.25           /* the growth in place of doubling when more is tried later on */
 #define GAIN_LEAST 0.2       /* of what is added has to show in what gets done */
-#define GAIN_PAYS 0.4        /* if so much of it shows, first bytes may come later */
-#define GAIN_FULL 0.8        /* and if so much does, it goes on by doubling */
-#define STRIKES 2            /* so often in turn, for once may be chance; then all that is taken back */
-#define SLOW_WINDOWS 2       /* the same of first bytes that come later */
-#define CALM_LEAST 5         /* windows without a sign of a queue, after which it is tried again to grow quickly, */
-#define CALM_MOST 128        /* and at most, when that has failed again and again */
-#define CUT 0.9              /* AIMD */
+#define GAIN_PAYS 0.4  /* if so much of it shows, first bytes may come later; once, for a server may just warm up */
+#define GAIN_FULL 0.8  /* and if so much does, it goes on by doubling */
+#define STRIKES 2      /* so often in turn, for once may be chance; then all that is taken back */
+#define SLOW_WINDOWS 2 /* the same of first bytes that come later */
+#define CALM_LEAST 5   /* windows without a sign of a queue, after which it is tried again to grow quickly, */
+#define CALM_MOST 128  /* and at most, when that has failed again and again */
+#define CUT 0.9        /* AIMD */
 #define PATIENCE_LEAST_NS INT64_C(1000000000)
 #define PATIENCE_MOST_NS INT64_C(60000000000)
 #define PATIENCE_PER_HOLD 20 /* times as long as the server wants to be left alone */
@@ -92,6 +92,7 @@ static void stop_doubling(struct pl_pool_control *control)
         control->no_gain = 0;
         control->slow = 0;
         control->calm = 0;
+        control->paid = false;
         control->former = (struct pl_pool_goodput){0};
         control->check_in = control->check_every;
 }
@@ -126,8 +127,9 @@ static bool start_on(struct pl_pool_control *control, const struct pl_pool_resul
 
         if (result->most_in_flight < limit / 2)
                 return false;
-        if (gradient < 1 && !first && control->growth > AGAIN && shows(control, gain, GAIN_PAYS)) {
+        if (gradient < 1 && !first && !control->paid && control->growth > AGAIN && shows(control, gain, GAIN_PAYS)) {
                 set_usual(control, result->first_byte_ns); /* it takes longer, and is worth it */
+                control->paid = true;
         } else if (gradient < 1) {
                 if (++control->slow < SLOW_WINDOWS)
                         return false;

@@ -259,7 +259,6 @@ TEST(limited_server_is_kept_busy_without_a_long_queue, .timeout_ms = 60000)
 
         compare(&server, 20 * SECOND, 0.10);
         struct simulation *s = simulate(&server, 0, 1, 60 * SECOND);
-        fprintf(stderr, "limit %.1f on average\n", s->area / 60e9);
         CHECK(s->area / 60e9 < 2 * 32);
         free(s);
 }
