@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -127,8 +128,31 @@ static int create(const char *name)
 }
 
 /* Give the new memory *fd* its size, for good. */
+/* How many bytes of memory and swap can be had; UINT64_MAX: nobody knows. */
+static uint64_t available(void)
+{
+        FILE *file = fopen("/proc/meminfo", "re");
+        char line[128];
+        uint64_t kib = 0;
+        bool known = false;
+
+        while (file && fgets(line, sizeof line, file)) {
+                bool memory = strncmp(line, "MemAvailable:", 13) == 0;
+
+                if (memory || strncmp(line, "SwapFree:", 9) == 0)
+                        kib += strtoull(strchr(line, ':') + 1, NULL, 10);
+                known |= memory;
+        }
+        if (file)
+                fclose(file);
+        return known && kib < UINT64_MAX / 1024 ? kib * 1024 : UINT64_MAX;
+}
+
 static int fix_size(int fd, size_t bytes, unsigned flags)
 {
+        /* fallocate() takes all there is before it fails, and other processes are killed for it. */
+        if (flags & PL_POOL_MEMORY_RESERVE && bytes > available())
+                return -ENOMEM;
         if (ftruncate(fd, (off_t)bytes) < 0)
                 return errno == EFBIG || errno == EINVAL ? -ENOMEM : -errno;
         if (flags & PL_POOL_MEMORY_RESERVE)

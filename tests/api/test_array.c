@@ -144,6 +144,14 @@ TEST(array_may_be_empty)
         plait_array_done(&array);
 }
 
+TEST(array_larger_than_the_machine_is_not_reserved)
+{
+        struct plait_array_opts opts = {.size = sizeof opts, .flags = PLAIT_ARRAY_RESERVE};
+        struct plait_array array;
+
+        CHECK_INT(plait_array_init(&array, PLAIT_ARRAY_U8, 1, (const size_t[]){(size_t)1 << 45}, &opts), ==, -ENOMEM);
+}
+
 TEST(array_reserved_has_its_memory)
 {
         struct plait_array_opts opts = {.size = sizeof opts, .flags = PLAIT_ARRAY_RESERVE, .name = "reserved"};
