@@ -4,35 +4,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "api/tasks.h"
 #include "harness/task.h"
 #include "harness/test.h"
-
-static atomic_int count;
-
-static int add_one(void *arg)
-{
-        (void)arg;
-        atomic_fetch_add(&count, 1);
-        return 0;
-}
-
-static int sleep_forever(void *arg)
-{
-        (void)arg;
-        atomic_fetch_add(&count, 1);
-        return plait_sleep(PLAIT_NEVER);
-}
-
-static int return_it(void *result)
-{
-        return (int)(intptr_t)result;
-}
-
-static int yield_then_return_it(void *result)
-{
-        plait_yield();
-        return (int)(intptr_t)result;
-}
 
 TEST(join_returns_after_the_last_task, .run = in_task)
 {

@@ -4,35 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/tasks.h"
 #include "harness/task.h"
 #include "harness/test.h"
-
-static atomic_int count;
-
-static int add_one(void *arg)
-{
-        (void)arg;
-        atomic_fetch_add(&count, 1);
-        return 0;
-}
-
-static int sleep_forever(void *arg)
-{
-        (void)arg;
-        atomic_fetch_add(&count, 1);
-        return plait_sleep(PLAIT_NEVER);
-}
-
-static int return_it(void *result)
-{
-        return (int)(intptr_t)result;
-}
-
-static int yield_then_return_it(void *result)
-{
-        plait_yield();
-        return (int)(intptr_t)result;
-}
 
 static int start_sibling(void *arg)
 {

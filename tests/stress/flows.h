@@ -4,6 +4,7 @@
 #ifndef STRESS_FLOWS_H
 #define STRESS_FLOWS_H
 
+#include <errno.h>
 #include <plait/plait.h>
 #include <pthread.h>
 
@@ -54,6 +55,21 @@ static inline void run_flows(unsigned n_tasks, unsigned n_threads, int (*fn)(voi
         CHECK_OK(plait_scope_join(&scope));
         for (unsigned i = n_tasks; i < n_tasks + n_threads; i++)
                 CHECK_INT(pthread_join(threads[i], NULL), ==, 0);
+}
+
+/* Call from a task. So many times, four tasks do fn(arg) until they are cancelled, sooner or later. */
+static inline void cancel_again_and_again(int rounds, int (*fn)(void *arg), void *arg)
+{
+        for (int i = 0; i < rounds; i++) {
+                struct plait_scope scope = PLAIT_SCOPE_INIT;
+
+                for (int k = 0; k < 4; k++)
+                        CHECK_OK(plait_scope_go(&scope, fn, arg));
+                for (int k = 0; k < i % 20; k++)
+                        plait_yield();
+                plait_scope_cancel(&scope);
+                CHECK_INT(plait_scope_join(&scope), ==, -ECANCELED);
+        }
 }
 
 /* A cheap generator: decisions in a stress test, not the same in all flows. */

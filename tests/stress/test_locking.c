@@ -126,16 +126,7 @@ static int cancel_lockers(void *arg)
         struct flow *flow = arg;
         struct counter *counter = flow->arg;
 
-        for (int i = 0; i < counter->rounds; i++) {
-                struct plait_scope scope = PLAIT_SCOPE_INIT;
-
-                for (int k = 0; k < 4; k++)
-                        CHECK_OK(plait_scope_go(&scope, lock_until_cancelled, counter));
-                for (int k = 0; k < i % 20; k++)
-                        plait_yield();
-                plait_scope_cancel(&scope);
-                CHECK_INT(plait_scope_join(&scope), ==, -ECANCELED);
-        }
+        cancel_again_and_again(counter->rounds, lock_until_cancelled, counter);
         return 0;
 }
 

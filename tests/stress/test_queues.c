@@ -208,16 +208,7 @@ static int cancel_passers(void *arg)
         struct flow *flow = arg;
         struct line *line = flow->arg;
 
-        for (int i = 0; i < line->rounds; i++) {
-                struct plait_scope scope = PLAIT_SCOPE_INIT;
-
-                for (int k = 0; k < 4; k++)
-                        CHECK_OK(plait_scope_go(&scope, pass_until_cancelled, line));
-                for (int k = 0; k < i % 20; k++)
-                        plait_yield();
-                plait_scope_cancel(&scope);
-                CHECK_INT(plait_scope_join(&scope), ==, -ECANCELED);
-        }
+        cancel_again_and_again(line->rounds, pass_until_cancelled, line);
         return 0;
 }
 

@@ -126,16 +126,7 @@ static int cancel_users(void *arg)
         struct flow *flow = arg;
         struct table *table = flow->arg;
 
-        for (int i = 0; i < table->rounds; i++) {
-                struct plait_scope scope = PLAIT_SCOPE_INIT;
-
-                for (int k = 0; k < 4; k++)
-                        CHECK_OK(plait_scope_go(&scope, use_until_cancelled, table));
-                for (int k = 0; k < i % 20; k++)
-                        plait_yield();
-                plait_scope_cancel(&scope);
-                CHECK_INT(plait_scope_join(&scope), ==, -ECANCELED);
-        }
+        cancel_again_and_again(table->rounds, use_until_cancelled, table);
         return 0;
 }
 
