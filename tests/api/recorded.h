@@ -52,6 +52,18 @@ static inline bool find(struct plait_recording *recording, enum plait_recording_
         return false;
 }
 
+/* The next event of a kind of that flow; there is one. */
+static inline struct plait_recording_event next_of(struct plait_recording *recording, enum plait_recording_kind kind,
+                                                   uint64_t flow)
+{
+        struct plait_recording_event event;
+
+        do
+                CHECK(find(recording, kind, NULL, &event));
+        while (event.flow != flow);
+        return event;
+}
+
 /* The first such event of the recording. */
 static inline struct plait_recording_event first(struct plait_recording *recording, enum plait_recording_kind kind,
                                                  const char *text)

@@ -71,9 +71,7 @@ TEST(a_wait_for_a_lock_names_the_lock_and_its_holder)
         CHECK_UINT(event.other, ==, holder.flow);
         CHECK_UINT(event.object, ==, (uintptr_t)&mutex);
         int64_t since_ns = event.time_ns;
-        do
-                CHECK(find(recording, PLAIT_RECORDING_WAKES, NULL, &event));
-        while (event.flow != waiter.flow);
+        event = next_of(recording, PLAIT_RECORDING_WAKES, waiter.flow);
         CHECK_UINT(event.other, ==, holder.flow);
         CHECK_INT(event.value, ==, PLAIT_RECORDING_BY_WAKER);
         CHECK_INT(event.time_ns, >, since_ns);
@@ -89,9 +87,7 @@ TEST(a_task_is_known_by_its_function_its_parent_and_its_result)
 
         CHECK_UINT(child.other, ==, app.flow);
         CHECK_UINT(child.object, ==, (uintptr_t)hold);
-        do
-                CHECK(find(recording, PLAIT_RECORDING_FINISHED, NULL, &event));
-        while (event.flow != child.flow);
+        event = next_of(recording, PLAIT_RECORDING_FINISHED, child.flow);
         CHECK_INT(event.value, ==, 0);
         CHECK_UINT(count(recording, PLAIT_RECORDING_SPAWNED, NULL), ==,
                    count(recording, PLAIT_RECORDING_FINISHED, NULL));
@@ -162,16 +158,12 @@ TEST(a_cancellation_says_why_and_by_whom)
         struct plait_recording_event event;
 
         plait_recording_rewind(recording);
-        do
-                CHECK(find(recording, PLAIT_RECORDING_WAKES, NULL, &event));
-        while (event.flow != victim.flow);
+        event = next_of(recording, PLAIT_RECORDING_WAKES, victim.flow);
         CHECK_INT(event.value, ==, PLAIT_RECORDING_BY_CANCEL);
         CHECK_UINT(event.other, ==, failing.flow);
         CHECK(event.text && strstr(event.text, "failed: -5"));
         plait_recording_rewind(recording);
-        do
-                CHECK(find(recording, PLAIT_RECORDING_WAKES, NULL, &event));
-        while (event.flow != failing.flow);
+        event = next_of(recording, PLAIT_RECORDING_WAKES, failing.flow);
         CHECK_INT(event.value, ==, PLAIT_RECORDING_BY_DEADLINE);
         CHECK_UINT(event.other, ==, 0);
         done(recording);
