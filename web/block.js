@@ -6,7 +6,7 @@ const VARINT = 1;
 const DELTA = 2;
 
 /** The bytes that a base64 text stands for. */
-export function fromBase64(text) {
+function fromBase64(text) {
     if (typeof Uint8Array.fromBase64 === 'function') {
         return Uint8Array.fromBase64(text);
     }

@@ -107,7 +107,7 @@ function coarser(below, threshold) {
 }
 
 /** The cells of one lane on all levels; a level is made when it is first asked for. */
-export class Pyramid {
+class Pyramid {
     constructor(finest) {
         this.levels = [finest];
     }

@@ -1,13 +1,13 @@
 // What the page knows of the recording: lanes, tasks, groups, spans, counters, and where each is found.
-import { buildLanes, firstEndingAfter, MIXED } from './levels.js';
+import { buildLanes, MIXED } from './levels.js';
 
 export const RUNNING = 0;
 export const RUNNABLE = 1;
 export const FIRST_WAIT = 2;
 
 /** Who ended a wait: nobody known; the runtime (a timer, the poller); a task without a lane; task number by - BY_TASK. */
-export const BY_RUNTIME = 1;
-export const BY_OTHER = 2;
+const BY_RUNTIME = 1;
+const BY_OTHER = 2;
 export const BY_TASK = 3;
 
 /** What a worker's cell says: it runs a task, sleeps, or does a job or a blocking call. */
@@ -23,7 +23,7 @@ export const PROCESS = 2;
 const EMPTY = { rows: 0 };
 
 /** Phases of a request, in order. */
-export const PHASES = ['queued', 'name', 'connect', 'TLS', 'send', 'first byte', 'body'];
+const PHASES = ['queued', 'name', 'connect', 'TLS', 'send', 'first byte', 'body'];
 
 // Which colour family a cause of waiting belongs to, by the words in its name.
 const LOOKS = [
@@ -132,8 +132,6 @@ export class Trace {
                 this.requestsOf.get(task).push(i);
             }
         }
-        this.requestPhases = PHASES.filter((_, p) => requests.rows && requests[`p${p}`]);
-        this.taskLabel = (task) => this.names[tasks.name[task]];
     }
 
     /** The phases of a request that happened: [{name, start, end}], in order. */
@@ -228,15 +226,5 @@ export class Trace {
             }
         }
         return low ? counter.value[low - 1] : null;
-    }
-
-    /** The worker lane and the cell on it where a task runs at a time, or null. */
-    runningOn(task, time) {
-        const set = this.taskLanes[task].finest;
-        const i = firstEndingAfter(set, time);
-        if (i >= set.count || set.start[i] > time || set.kind[i] !== RUNNING || !set.ref[i]) {
-            return null;
-        }
-        return set.ref[i] - 1;
     }
 }

@@ -19,7 +19,7 @@ function stored() {
 }
 
 /** Whether the page is dark: by the button when it was used, else as the system says. */
-export function isDark() {
+function isDark() {
     const chosen = document.documentElement.dataset.theme;
     return chosen ? chosen === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
 }

@@ -105,7 +105,7 @@ test('bins_say_the_same_as_cells', () => {
 });
 
 test('the_critical_path_leaves_out_no_moment', () => {
-    const parsers = trace.membersOf.find((members) => trace.taskLabel(members[0]) === 'parse_page');
+    const parsers = trace.membersOf.find((members) => trace.names[trace.tasks.name[members[0]]] === 'parse_page');
     for (const task of [0, ...parsers]) {
         const steps = criticalPath(trace, task, trace.tasks.end[task]);
         check(steps.length > 10, `only ${steps.length} steps`);

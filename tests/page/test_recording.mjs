@@ -3,7 +3,7 @@
 // usage: node test_recording.mjs --modules FOLDER --chromium PROGRAM --folder FOLDER --plait PROGRAM --busy PROGRAM
 //        [--long]
 //   long: 10 million events of the busy program
-import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
