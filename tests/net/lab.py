@@ -131,6 +131,7 @@ class Lab:
         if os.getpid() != 1:
             raise Broken("a Lab is made by the first process of its namespaces: lab.start")
         self.files = {}
+        self.home = open("/proc/self/ns/net", "rb")
         self.chains = set()
         self.certificates = None
         self.resolver = None
@@ -252,8 +253,14 @@ class Lab:
 
     def sysctl(self, where, **values):
         """Sets net.*: dots are written as two underscores."""
-        script = " && ".join(f"echo '{value}' > /proc/sys/net/{name.replace('__', '/')}" for name, value in values.items())
-        self.must(where, ["sh", "-c", script])
+        self.inside(where)()
+        try:
+            for name, value in values.items():
+                with open(f"/proc/sys/net/{name.replace('__', '/')}", "w", encoding="ascii") as file:
+                    file.write(str(value))
+        finally:
+            if libc.setns(self.home.fileno(), CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), "setns")
 
     HOOKS = {"prerouting": "nat hook prerouting priority -100", "postrouting": "nat hook postrouting priority 100",
              "forward": "filter hook forward priority 0", "input": "filter hook input priority 0",
@@ -270,15 +277,13 @@ class Lab:
     # The network.
 
     def make_namespaces(self):
-        for name in ("r1", "r2", "s"):
-            self.add_namespace(name)
-        must(["ip", "link", "set", "lo", "up"])
+        self.batch("c", "netns add r1", "netns add r2", "netns add s", "link set lo up")
         self.quiet("c")
+        for name in ("r1", "r2", "s"):
+            self.open_namespace(name)
 
-    def add_namespace(self, name):
-        must(["ip", "netns", "add", name])
+    def open_namespace(self, name):
         self.files[name] = open("/run/netns/" + name, "rb")
-        must(["ip", "-n", name, "link", "set", "lo", "up"])
         self.quiet(name)
 
     def quiet(self, name):
@@ -287,17 +292,16 @@ class Lab:
         self.sysctl(name, **values)
 
     def wire(self):
-        for command in ("link add c0 type veth peer name pc netns r1", "link add u1 netns r1 type veth peer name u2 netns r2",
-                        "link add e2 netns r2 type veth peer name s0 netns s"):
-            must(["ip", *command.split()])
-        self.batch("r1", "link add br0 type bridge", "link set pc master br0", "link set br0 up", "link set pc up",
+        self.batch("c", "link add c0 type veth peer name pc netns r1", "link add u1 netns r1 type veth peer name u2 netns r2",
+                   "link add e2 netns r2 type veth peer name s0 netns s")
+        self.batch("r1", "link set lo up", "link add br0 type bridge", "link set pc master br0", "link set br0 up", "link set pc up",
                    f"addr add {GATEWAY}/24 dev br0", f"addr add {GATEWAY6}/64 dev br0 nodad", "link set u1 up",
                    "addr add 10.12.0.1/30 dev u1", "addr add 2001:db8:12::1/64 dev u1 nodad",
                    "route add 198.51.100.0/24 via 10.12.0.2", "-6 route add 2001:db8:9::/64 via 2001:db8:12::2")
-        self.batch("r2", "link set u2 up", f"addr add {TRANSIT}/30 dev u2", f"addr add {TRANSIT6}/64 dev u2 nodad",
+        self.batch("r2", "link set lo up", "link set u2 up", f"addr add {TRANSIT}/30 dev u2", f"addr add {TRANSIT6}/64 dev u2 nodad",
                    "link set e2 up", f"addr add {FAR}/24 dev e2", f"addr add {FAR6}/64 dev e2 nodad",
                    "route add 10.1.0.0/24 via 10.12.0.1", "-6 route add 2001:db8:1::/64 via 2001:db8:12::1")
-        self.batch("s", "link set s0 up", f"addr add {SERVER}/24 dev s0", f"addr add {RESOLVER2}/24 dev s0",
+        self.batch("s", "link set lo up", "link set s0 up", f"addr add {SERVER}/24 dev s0", f"addr add {RESOLVER2}/24 dev s0",
                    f"addr add {PLAIN}/24 dev s0", f"addr add {SKEWED}/24 dev s0",
                    f"addr add {SERVER6}/64 dev s0 nodad", "addr add 2001:db8:9::53/64 dev s0 nodad",
                    f"route add default via {FAR}", f"-6 route add default via {FAR6}")
@@ -321,7 +325,9 @@ class Lab:
     def put_on_lan(self, name):
         """One more machine on the client's LAN, without an address."""
         if name not in self.files:
-            self.add_namespace(name)
+            self.batch("c", f"netns add {name}")
+            self.open_namespace(name)
+            self.ip(name, "link set lo up")
         must(["ip", "link", "add", f"p{name}", "netns", "r1", "type", "veth", "peer", "name", f"{name}0", "netns", name])
         self.ip("r1", f"link set p{name} master br0", f"link set p{name} up")
         self.ip(name, f"link set {name}0 up")
@@ -453,7 +459,7 @@ class Lab:
 
     def forget(self):
         """What the kernel of the client has learned is forgotten, so that one run does not help the next."""
-        self.ip("c", "neigh flush all", "route flush cache", "-6 route flush cache", "tcp_metrics flush all")
+        self.batch("c", "neigh flush all", "route flush cache", "-6 route flush cache", "tcp_metrics flush all")
 
 
 def dhcp_offers(device, seconds):
