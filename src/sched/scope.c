@@ -27,7 +27,7 @@
 static const unsigned all_flags = PLAIT_SCOPE_SHIELD | PLAIT_SCOPE_SUPERVISOR;
 
 enum {
-        TURN_US = 100, /* how long children run inline while other tasks could go on */
+        TURN_US = 1000, /* how long children run inline while other tasks could go on */
 };
 
 enum {
@@ -353,7 +353,9 @@ static PL_ALWAYS_INLINE struct pl_worker *run_inline(struct pl_worker *worker, s
 
 /*
  * Whether it is another task's turn. Not each time that one could go on: the owner would be suspended, its children get
- * stacks of their own, each would make an owner able to go on when it ends, and nothing would run inline ever after.
+ * stacks of their own, each would make an owner able to go on when it ends, and nothing would run inline ever after. An
+ * owner that is suspended leaves its children on top of the next one's in the deque: a few of those fill it, and from a
+ * full one each start is a switch.
  */
 static bool turn_is_over(struct pl_worker *worker)
 {
