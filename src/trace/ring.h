@@ -106,8 +106,8 @@ struct pl_trace_lane {
 
         /* The recorder's; session.c's while there is none. */
         _Atomic uint32_t
-                state;    /* enum pl_trace_lane_state: FREE to USED by who takes it, USED to FREE by the recorder */
-        uint32_t session; /* whose file is mapped */
+                state; /* enum pl_trace_lane_state: FREE to USED by who takes it, USED to FREE by the recorder */
+        _Atomic uint32_t session; /* whose file is mapped */
         uint32_t tid;
         uint32_t number; /* in the recording */
         bool announced;
