@@ -209,7 +209,7 @@ __attribute__((destructor)) static void unload(void)
 {
         struct pl_trace_session *session = &pl_trace_session;
 
-        if (stop(session) != -EALREADY && session->from_environment && atomic_load(&session->dropped))
+        if (stop(session) == 0 && session->from_environment && atomic_load(&session->dropped))
                 pl_warn("%llu events were dropped from the recording %s: a ring was full (PLAIT_TRACE_RING makes them "
                         "larger), or so many threads came and went that there was none for some",
                         (unsigned long long)atomic_load(&session->dropped), session->path);

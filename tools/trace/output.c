@@ -31,7 +31,7 @@ enum output_kind output_kind_of(const char *path)
 {
         if (ends_in(path, ".html") || ends_in(path, ".htm"))
                 return OUTPUT_PAGE;
-        return ends_in(path, ".pftrace") || ends_in(path, ".perfetto-trace") ? OUTPUT_PERFETTO : OUTPUT_RECORDING;
+        return ends_in(path, ".pftrace") ? OUTPUT_PERFETTO : OUTPUT_RECORDING;
 }
 
 /* The file takes its name when it is whole. */
@@ -106,7 +106,13 @@ int output_report(const char *recording, char *message, size_t size)
                 text_seconds((double)model.info.duration_ns / 1e9, time, sizeof time),
                 model.info.dropped ? text_count(model.info.dropped, dropped, sizeof dropped) : "none dropped");
         if (model.info.dropped)
-                fputs("plait trace: so many are missing, since the rings were full: --ring makes them larger\n",
+                fputs("plait trace: so many are missing, since the rings were full (--ring makes them larger), or so "
+                      "many "
+                      "threads came and went that there was none for some\n",
+                      stderr);
+        if (model.info.torn)
+                fputs("plait trace: its end is cut off: there was no room for it in the file, or the program was "
+                      "killed\n",
                       stderr);
         if (!is_complete(&model) && !model.info.live)
                 fputs("plait trace: the program did not end regularly; what it had recorded until then is there\n",

@@ -277,8 +277,9 @@ static int write_all(struct paper *paper, const struct plait_recording *recordin
         if (!error)
                 error = write_meta(paper);
         fwrite(page_template_tail, 1, page_template_tail_bytes, paper->file);
+        errno = EIO; /* of an earlier failure it is no longer known why */
         if (!error && (fflush(paper->file) != 0 || ferror(paper->file)))
-                error = -EIO;
+                error = -errno;
         return error;
 }
 

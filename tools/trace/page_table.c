@@ -109,7 +109,8 @@ static int write_base64(struct sink *sink)
         }
         sink->stream.next_out = sink->out;
         sink->stream.avail_out = sizeof sink->out;
-        return fwrite(text, 1, n, sink->file) == n ? 0 : -EIO;
+        errno = EIO;
+        return fwrite(text, 1, n, sink->file) == n ? 0 : -errno;
 }
 
 /* Deflates *size* bytes; writes what came of it whenever the buffer is full, and all of it at the end. */
@@ -153,8 +154,9 @@ static int sink_close(struct sink *sink, int error)
 {
         if (!error)
                 error = sink_put(sink, NULL, 0, true);
+        errno = EIO;
         if (!error && fputs("</script>\n", sink->file) < 0)
-                error = -EIO;
+                error = -errno;
         deflateEnd(&sink->stream);
         free(sink);
         return error;

@@ -141,8 +141,10 @@ static void check(const struct options *options, struct argp_state *state)
                            "--convert needs --output, the name of a page (.html) or a Perfetto trace (.pftrace)");
         if ((options->summary || options->json) && options->output)
                 argp_error(state, "--summary and --json write to standard output");
-        if (options->ring_kib && reads)
-                argp_error(state, "--ring is for making a recording");
+        if ((options->ring_kib || options->no_open) && reads)
+                argp_error(state, "%s is for making a recording", options->ring_kib ? "--ring" : "--no-open");
+        if (options->limit && !options->summary && !options->json)
+                argp_error(state, "--limit goes with --summary and --json");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -301,6 +303,11 @@ static int run_program(const struct options *options)
         if (stat(files.recording, &after) < 0 || (existed && is_same(&before, &after))) {
                 fprintf(stderr, "plait trace: %s has recorded nothing: it does not use plait, or cannot write to %s\n",
                         options->program[0], files.recording);
+                return launched.code ? launched.code : EXIT_FAILED;
+        }
+        if (after.st_size == 0) {
+                fprintf(stderr, "plait trace: %s ended before it had recorded anything\n", options->program[0]);
+                unlink(files.recording);
                 return launched.code ? launched.code : EXIT_FAILED;
         }
         int code = finish(options, &files);
