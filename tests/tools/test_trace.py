@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -214,6 +215,45 @@ def program_can_be_looked_at_while_it_is_recorded():
         check(os.listdir(folder) == ["x"], f"{os.listdir(folder)}")
 
 
+def catches(pid, number):
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return bool(int(re.search(r"SigCgt:\s+(\w+)", file.read()).group(1), 16) >> (number - 1) & 1)
+
+
+@case
+def who_gives_up_asking_leaves_the_program_to_others():
+    with tempfile.TemporaryDirectory() as folder, Inspected(PROGRAM, "busy", env=ENV) as program:
+        os.kill(program.pid, signal.SIGSTOP)
+        for end in (signal.SIGINT, None):
+            path = os.path.join(folder, f"by {end}")
+            command = [PLAIT, "trace", "--pid", str(program.pid), "--seconds", "0.1", "-o", path]
+            with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENV) as recorder:
+                while not catches(recorder.pid, signal.SIGINT):
+                    check(recorder.poll() is None, f"it ended: {recorder.returncode}")
+                if end:
+                    recorder.send_signal(end)
+                else:
+                    os.kill(program.pid, signal.SIGCONT)
+                said = recorder.stderr.read()
+            check(recorder.returncode == (1 if end else 0), f"{recorder.returncode}: {said}")
+            check("interrupted" in said or not end, said)
+        check(summary_of(path)["duration_s"] >= 0.1, "not recorded")
+
+
+@case
+def ignored_interrupt_stays_ignored():
+    with tempfile.TemporaryDirectory() as folder, Inspected(PROGRAM, "busy", env=ENV) as program:
+        path = os.path.join(folder, "x")
+        with subprocess.Popen([PLAIT, "trace", "--pid", str(program.pid), "--seconds", "1000", "-o", path],
+                              stderr=subprocess.PIPE, text=True, env=ENV,
+                              preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as recorder:
+            while not catches(recorder.pid, signal.SIGINT):
+                check(recorder.poll() is None, f"it ended: {recorder.returncode}")
+            check(not catches(recorder.pid, signal.SIGHUP), "SIGHUP is caught under nohup")
+            recorder.send_signal(signal.SIGTERM)
+            recorder.communicate()
+
+
 @case
 def second_recording_of_a_process_is_refused():
     with tempfile.TemporaryDirectory() as folder:
@@ -257,6 +297,27 @@ def program_without_plait_is_told_so():
         check(done.returncode == 127 and "cannot run ./not-there" in done.stderr, done.stderr)
         done = trace("-o", "no-folder/x", "--", PROGRAM, "planted", "4", cwd=folder)
         check(done.returncode == 4 and "recorded nothing" in done.stderr, f"{done.returncode} {done.stderr}")
+
+
+@case
+def program_that_ends_too_soon_is_told_so():
+    with tempfile.TemporaryDirectory() as folder:
+        done = trace("-o", "x", "--", "sh", "-c", ': > "$PLAIT_TRACE"', cwd=folder)
+        refused(done, "sh ended before it had recorded anything")
+        check(os.listdir(folder) == [], f"{os.listdir(folder)}")
+
+
+def limit_files():
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+
+
+@case
+def page_and_trace_say_why_they_cannot_be_written():
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("x.html", "x.pftrace"):
+            refused(trace("--convert", planted(), "-o", name, cwd=folder, preexec_fn=limit_files), name, "File too large")
+        check(os.listdir(folder) == [], f"{os.listdir(folder)}")
 
 
 @case
@@ -309,7 +370,8 @@ def wrong_usage_exits_with_2():
     for args in ((), ("--summary",), ("--json", "a", "b"), ("--pid", "1", "--", "true"), ("--seconds", "1", "--", "true"),
                  ("--seconds", "soon", "--pid", "1"), ("--convert", "a"), ("--convert", "a", "-o", "b"),
                  ("--summary", "-o", "b", "a"), ("--limit", "0", "--summary", "a"), ("--ring", "1", "--", "true"),
-                 ("--pid", "1", "--summary", "a"), ("--nonsense",)):
+                 ("--pid", "1", "--summary", "a"), ("--nonsense",),
+                 ("--convert", "a", "-o", "b.html", "-n", "3"), ("--limit", "3", "--", "true"), ("--summary", "--no-open", "a")):
         done = trace(*args)
         check(done.returncode == 2 and done.stdout == "", f"{args}: {done.returncode} {done.stderr}")
     with tempfile.TemporaryDirectory() as folder:

@@ -138,6 +138,44 @@ static bool ends_within(struct target *target, int timeout_ms)
         return poll(&ends, 1, timeout_ms) > 0;
 }
 
+static volatile sig_atomic_t interrupted;
+
+static int refuse_second(struct target *target)
+{
+        return inspect_fail(&target->error, "somebody else is asking process %d for a recording",
+                            target->program.memory.pid);
+}
+
+/*
+ * The number of the next question; -1: somebody is waiting for the answer to the last one. Who has gone away without
+ * it leaves his question to the next.
+ */
+static int number_question(struct target *target, uint32_t *ret)
+{
+        uint32_t asked, answered;
+        int32_t watcher = 0;
+
+        if (!get(target, MEMBER(asked), &asked, sizeof asked) ||
+            !get(target, MEMBER(answered), &answered, sizeof answered) ||
+            !get(target, MEMBER(watcher), &watcher, sizeof watcher))
+                return refuse(target);
+        if (asked != answered && watcher != getpid() && (watcher <= 0 || kill(watcher, 0) == 0 || errno != ESRCH))
+                return refuse_second(target);
+        *ret = answered + 1;
+        return 0;
+}
+
+static int explain_silence(struct target *target, bool is_interrupted)
+{
+        if (is_interrupted)
+                return inspect_fail(&target->error, "interrupted before process %d (%s) has answered",
+                                    target->program.memory.pid, target->program.memory.command);
+        return inspect_fail(&target->error,
+                            "process %d (%s) does not answer: it is stopped, or all its workers are "
+                            "held up by what they run",
+                            target->program.memory.pid, target->program.memory.command);
+}
+
 /*
  * Asks for what stands in the mailbox. 0 and the answer; 1: the process has ended; -1: it does not answer, or may not
  * be written to.
@@ -145,27 +183,21 @@ static bool ends_within(struct target *target, int timeout_ms)
 static int ask(struct target *target, enum plait_trace_command command, int64_t limit_ns, int32_t *ret_result)
 {
         const int64_t end_ns = plait_now_ns() + limit_ns;
+        const sig_atomic_t interrupted_before = command == PLAIT_TRACE_START ? 0 : interrupted;
         uint32_t asked, answered, number = (uint32_t)command;
+        int r = number_question(target, &asked);
 
-        if (!get(target, MEMBER(asked), &asked, sizeof asked) ||
-            !get(target, MEMBER(answered), &answered, sizeof answered))
-                return refuse(target);
-        if (asked != answered)
-                return inspect_fail(&target->error, "somebody else is asking process %d for a recording",
-                                    target->program.memory.pid);
-        asked = answered + 1;
+        if (r < 0)
+                return r;
         if (!put(target, MEMBER(command), &number, sizeof number) || !put(target, MEMBER(asked), &asked, sizeof asked))
                 return refuse(target);
-        for (wake(target); plait_now_ns() < end_ns;) {
+        for (wake(target); plait_now_ns() < end_ns && interrupted == interrupted_before;) {
                 if (!get(target, MEMBER(answered), &answered, sizeof answered) || ends_within(target, ASK_AGAIN_MS))
                         return 1;
                 if (answered == asked)
                         return get(target, MEMBER(result), ret_result, sizeof *ret_result) ? 0 : 1;
         }
-        return inspect_fail(&target->error,
-                            "process %d (%s) does not answer: it is stopped, or all its workers are "
-                            "held up by what they run",
-                            target->program.memory.pid, target->program.memory.command);
+        return explain_silence(target, interrupted != interrupted_before);
 }
 
 static int explain_start(struct target *target, int32_t result)
@@ -189,6 +221,16 @@ static int explain_start(struct target *target, int32_t result)
         }
 }
 
+/* Two that ask at the same moment write into the same mailbox: it is for the one whose question stands there. */
+static bool is_answer_to(struct target *target, const struct plait_trace_mailbox *box)
+{
+        char path[sizeof box->path];
+        int32_t watcher;
+
+        return get(target, MEMBER(watcher), &watcher, sizeof watcher) && watcher == box->watcher &&
+               get(target, MEMBER(path), path, sizeof path) && memcmp(path, box->path, sizeof path) == 0;
+}
+
 static int start(struct target *target)
 {
         const struct attach *attach = target->attach;
@@ -198,29 +240,33 @@ static int start(struct target *target)
         };
         int32_t result = 0;
         size_t length = strlen(attach->recording);
+        uint32_t number;
 
         if (length >= sizeof box.path)
                 return inspect_fail(&target->error, "the name of the file is too long: %s", attach->recording);
         memcpy(box.path, attach->recording, length + 1);
+        int r = number_question(target, &number);
+        if (r < 0)
+                return r;
         if (!put(target, MEMBER(watcher), &box.watcher, sizeof box.watcher) ||
             !put(target, MEMBER(until_ns), &box.until_ns, sizeof box.until_ns) ||
             !put(target, MEMBER(ring_bytes), &box.ring_bytes, sizeof box.ring_bytes) ||
             !put(target, MEMBER(path), box.path, sizeof box.path))
                 return refuse(target);
-        int r = ask(target, PLAIT_TRACE_START, START_NS, &result);
+        r = ask(target, PLAIT_TRACE_START, START_NS, &result);
         if (r > 0)
                 return refuse(target);
+        if (r == 0 && !is_answer_to(target, &box))
+                return refuse_second(target);
         return r == 0 && result < 0 ? explain_start(target, result) : r;
 }
 
 /* --- recording --- */
 
-static volatile sig_atomic_t interrupted;
-
 static void on_signal(int number)
 {
         (void)number;
-        interrupted = 1;
+        interrupted = interrupted + 1;
 }
 
 /* Until the time is over, the process ends, or somebody has had enough. True: it has ended. */
@@ -245,7 +291,8 @@ static int record(struct target *target)
         int32_t result = 0;
 
         for (size_t i = 0; i < 3; i++)
-                sigaction(numbers[i], &action, &before[i]);
+                if (sigaction(numbers[i], NULL, &before[i]) == 0 && before[i].sa_handler != SIG_IGN)
+                        sigaction(numbers[i], &action, NULL);
         int r = start(target);
         if (r == 0 && !wait_until_over(target)) {
                 r = ask(target, PLAIT_TRACE_STOP, STOP_NS, &result);
