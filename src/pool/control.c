@@ -80,7 +80,7 @@ static uint64_t pieces_of(const struct plait_tuner_sample *sample)
 }
 
 static void count(struct pl_pool_control *control, const struct plait_tuner_call *call,
-                  const struct plait_tuner_sample *sample, int64_t now_ns)
+                  const struct plait_tuner_sample *sample)
 {
         struct pl_pool_window *window = &control->window;
         uint64_t pieces = pieces_of(sample);
@@ -96,7 +96,6 @@ static void count(struct pl_pool_control *control, const struct plait_tuner_call
         window->deviation += difference * (double)pieces * ((double)sample->first_byte_ns - window->mean);
         window->cpu_ns += (double)sample->cpu_ns;
         window->blocked_ns += (double)sample->blocked_ns;
-        window->wall_ns += (double)(now_ns - call->begin_ns);
 }
 
 static bool is_over(const struct pl_pool_control *control, int64_t now_ns)
@@ -141,7 +140,7 @@ static struct pl_pool_result sum_up(struct pl_pool_control *control, int64_t now
                 .first_byte_ns = window->mean,
                 .error_ns = sqrt(window->deviation / calls / (calls - 1)),
                 .cpu_ns = window->cpu_ns / calls,
-                .blocked = window->wall_ns > 0 ? window->blocked_ns / window->wall_ns : 0,
+                .blocked = window->blocked_ns > 0 ? window->blocked_ns / (window->blocked_ns + window->cpu_ns) : 0,
                 .most_in_flight = window->most_in_flight,
         };
 
@@ -191,7 +190,7 @@ bool pl_pool_control_end(struct pl_pool_control *control, const struct plait_tun
                 return pl_pool_io_refused(control, call, sample, now_ns);
         if (sample->outcome != PLAIT_TUNER_OK)
                 return false;
-        count(control, call, sample, now_ns);
+        count(control, call, sample);
         return is_over(control, now_ns) && decide(control, now_ns);
 }
 

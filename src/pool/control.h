@@ -26,7 +26,7 @@ struct pl_pool_window {
         uint64_t calls;   /* ended well, and began in the present epoch: the mean and the deviation are of these */
         double mean;      /* of the time to the first byte, ns */
         double deviation; /* the sum of squared differences from the mean */
-        double cpu_ns, blocked_ns, wall_ns; /* sums */
+        double cpu_ns, blocked_ns; /* sums */
         unsigned most_in_flight;
 };
 
@@ -43,7 +43,7 @@ struct pl_pool_result {
         double first_byte_ns; /* mean */
         double error_ns;      /* standard error of that */
         double cpu_ns;        /* per call */
-        double blocked;       /* share of the time, 0 to 1 */
+        double blocked;       /* share of the time, less waits for a processor, 0 to 1 */
         unsigned most_in_flight;
 };
 

@@ -13,17 +13,22 @@
 
 #define BLOCKS 0.05       /* jobs that block for less than this share do not block */
 #define BLOCKED_MOST 0.95 /* so that the number of workers stays finite */
+#define SPARE 4           /* workers more for each processor, if jobs did nothing but block */
 #define INFLATION 1.2     /* processor time of a job, times the least */
 #define SMOOTHING 0.5     /* how much of the wanted number is taken in a window */
 #define KEPT_FOR 24       /* windows for which no more are tried than those that did as much, at first: on a busy */
 #define KEPT_FOR_MOST 384 /* machine that may have been chance. The same number again, and it is twice as long */
 #define EVERY_MOST 192    /* windows between checks, at most */
 
-/* How many workers keep the processors busy. */
+/*
+ * How many workers keep the processors busy. On average as many as processors are not blocked then; as now more are and
+ * now fewer, that leaves processors idle, and some more are needed, the more the jobs block.
+ */
 static double wanted(const struct pl_pool_control *control, const struct pl_pool_result *result)
 {
         double blocked = result->blocked < BLOCKED_MOST ? result->blocked : BLOCKED_MOST;
-        double workers = blocked < BLOCKS ? control->processors : control->processors / (1 - blocked);
+        double workers = blocked < BLOCKS ? control->processors
+                                          : control->processors * (1 / (1 - blocked) + SPARE * blocked);
 
         return workers < control->ceiling ? workers : control->ceiling;
 }

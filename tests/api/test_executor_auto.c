@@ -207,9 +207,16 @@ static int crash(void *arg, void *result)
         _exit(3);
 }
 
+static int hang(void *arg, void *result)
+{
+        (void)arg, (void)result;
+        for (;;)
+                pause();
+}
+
 TEST(processes_that_die_or_are_killed_are_not_at_work, .timeout_ms = 60000)
 {
-        const struct plait_job dies = {.fn = crash}, hangs = {.fn = block, .timeout_ns = 1000000};
+        const struct plait_job dies = {.fn = crash}, hangs = {.fn = hang, .timeout_ns = 1000000};
         struct plait_executor *executor = open_auto(plait_executor_processes);
         struct plait_tuner_view view;
 
