@@ -1,6 +1,7 @@
 /*
  * The command plait: finds the command that was asked for and runs it.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -115,8 +116,10 @@ int main(int argc, char **argv)
 {
         signal(SIGPIPE, SIG_IGN); /* writing to a closed pipe is an error like any other, and reported as one */
         int code = choose(argc, argv);
-        if (fflush(stdout) != 0 && code == EXIT_OK) {
-                fputs("plait: standard output was closed before all was written\n", stderr);
+        errno = 0; /* of an earlier failure it is no longer known why */
+        if ((fflush(stdout) != 0 || ferror(stdout)) && code == EXIT_OK) {
+                fprintf(stderr, "plait: not all could be written to standard output%s%s\n", errno ? ": " : "",
+                        errno ? strerrordesc_np(errno) : "");
                 code = EXIT_FAILED;
         }
         return code;

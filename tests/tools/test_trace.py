@@ -321,6 +321,16 @@ def page_and_trace_say_why_they_cannot_be_written():
 
 
 @case
+def output_that_cannot_be_written_is_told():
+    with Inspected(PROGRAM, "busy", env=ENV) as program:
+        for command in (("ps", "--json", program.pid), ("trace", "--summary", planted())):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([PLAIT, *map(str, command)], stdout=full, stderr=subprocess.PIPE, text=True,
+                                      timeout=TIMEOUT, check=False, env=ENV)
+            check(done.returncode == 1 and "not all could be written" in done.stderr, f"{command}: {done}")
+
+
+@case
 def what_is_no_recording_is_refused():
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "x")
