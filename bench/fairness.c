@@ -209,7 +209,7 @@ static void run_load(const int *sockets, int own_control)
         char byte;
 
         load.all = calloc((size_t)connections, sizeof *load.all);
-        load.queue = calloc((size_t)connections, sizeof *load.queue);
+        load.queue = calloc((size_t)connections, sizeof(struct connection *));
         load.taken_ns = calloc(load.most, sizeof *load.taken_ns);
         if (!load.all || !load.queue || !load.taken_ns || load.epoll_fd < 0)
                 exit(EXIT_FAILURE);
