@@ -57,6 +57,8 @@ TEST(a_forked_child_has_pools_of_its_own)
         struct plait_executor *executor;
         int status;
 
+        if (TEST_WITH_TSAN)
+                SKIP("ThreadSanitizer lets no thread start after fork() in a program with threads");
         CHECK_INT(plait_executor_processes(NULL, &executor), ==, 0);
         CHECK_INT(call(executor), ==, 42);
         pid_t child = CHECK_SYS(fork());
