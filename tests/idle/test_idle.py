@@ -12,7 +12,7 @@ import time
 import tap
 
 PROGRAM = sys.argv[1]
-QUIET_S, QUIET_MOST_S = 4, 60  # memory is given back about a second after it was last used
+QUIET_S, QUIET_MOST_S = 10, 90  # memory is given back about a second after it was last used
 
 
 def strace():
