@@ -182,7 +182,8 @@ struct plait_executor_opts {
         unsigned queue_limit;
         /**
          * Called in each worker before its first job. A negative result is an error: that worker ends, and when no
-         * other is there, jobs that wait end as #PLAIT_JOB_REFUSED with it. Not tasks.
+         * other is there, jobs that wait end as #PLAIT_JOB_REFUSED with it. Not tasks. Nothing limits how long it
+         * takes: jobs wait for it meanwhile, and a shutdown that drains does, too.
          */
         int (*initializer)(void *arg);
         /** Called in each worker that ends in an orderly way and whose initializer has not failed. Not tasks. */
