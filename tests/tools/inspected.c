@@ -6,6 +6,7 @@
  * - states    tasks that wait for one thing each, one that computes, and a thread that waits
  * - crowd     COUNT tasks that wait for an event, in 10 scopes
  * - compact   the same, of compact tasks in one scope
+ * - remains   COUNT tasks that wait for an event, and nine of ten have ended
  * - churn     COUNT tasks that come, go and talk to each other all the time
  * - tuned     a limit that is found by measurement: 9 under way, and the tenth was refused
  * - abort     as states, then it ends with a core file
@@ -218,6 +219,29 @@ static int show_compact(void)
         return plait_scope_join(&scope);
 }
 
+/* --- remains --- */
+
+static int show_remains(void)
+{
+        struct plait_scope stay = PLAIT_SCOPE_INIT, leave = PLAIT_SCOPE_INIT;
+        struct plait_event left = {0};
+        int r = 0;
+
+        for (int i = 0; r == 0 && i < count; i++)
+                r = i % 10 ? plait_scope_go(&leave, wait_for_event, &left)
+                           : plait_scope_go(&stay, wait_for_event, &go_on);
+        if (r < 0)
+                return r;
+        wait_for_all(count);
+        plait_event_set(&left);
+        r = plait_scope_join(&leave);
+        printf("tasks %d\n", (count + 9) / 10 + 1);
+        wait_for_input();
+        plait_event_set(&go_on);
+        int joined = plait_scope_join(&stay);
+        return r < 0 ? r : joined;
+}
+
 /* --- churn --- */
 
 static int short_lived(void *arg)
@@ -288,6 +312,8 @@ static int app(void *arg)
                 return show_crowd();
         if (strcmp(scene, "compact") == 0)
                 return show_compact();
+        if (strcmp(scene, "remains") == 0)
+                return show_remains();
         if (strcmp(scene, "tuned") == 0)
                 return show_tuned();
         return strcmp(scene, "churn") == 0 ? show_churn() : -1;

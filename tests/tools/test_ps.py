@@ -6,6 +6,7 @@ usage: test_ps.py PLAIT INSPECTED
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import sys
 import tempfile
 import time
 
-from inspected import TIMEOUT, Inspected, gcore, kernel_core
+from inspected import TIMEOUT, Inspected, allow_core, gcore, kernel_core, need_plain_core_files, only_file
 from tap import Skip, case, check, main
 
 PLAIT, PROGRAM = sys.argv[1:]
@@ -173,6 +174,69 @@ def crowd_is_counted_rightly():
 
 
 @case
+def tasks_that_have_ended_leave_no_gaps():
+    number = 2000 if SANITIZED else 20000
+    with Inspected(PROGRAM, "remains", number) as program:
+        told = int(program.wait_until(r"^tasks (\d+)").group(1))
+        lines = ps(settled(program).pid).stdout.splitlines()
+        while not lines[-1].startswith(f"{told:,} tasks: "):  # the last of them is just about to end
+            lines = ps(program.pid).stdout.splitlines()
+        check(len(lines) == told + 2 and len({line.split()[0] for line in lines[1:-1]}) == told, lines[-1])
+        check(sum("plait_event_wait < wait_for_event" in line for line in lines) == told - 1, "stacks")
+
+
+@case
+def core_file_of_a_crowd_is_counted_rightly_whole_and_cut():
+    if SANITIZED:
+        raise Skip("a sanitizer's address space is not dumped")
+    need_plain_core_files()
+    with tempfile.TemporaryDirectory() as folder:
+        with Inspected(PROGRAM, "crowd", 20000, cwd=folder, preexec_fn=allow_core) as program:
+            told = int(program.wait_until(r"^tasks (\d+)").group(1))
+            os.kill(program.pid, signal.SIGABRT)
+            program.process.wait()
+        path = only_file(folder)
+        whole = ps(path)
+        lines = whole.stdout.splitlines()
+        check(whole.returncode == 0 and len(lines) == told + 2, f"{len(lines)} lines for {told} tasks: {whole.stderr}")
+        check(sum("plait_event_wait < wait_for_event" in line for line in lines) == 20000, "stacks")
+        check(len({line.split()[0] for line in lines[1:-1]}) == told, "no number twice")
+        check(len(tasks_of("--sort=id", "-n", "15000", path)) == 15000, "several blocks of lines")
+        listed_without_threads(folder, path, whole.stdout)
+        for eighth in range(7, -1, -1):
+            os.truncate(path, os.path.getsize(path) * eighth // (eighth + 1))
+            check_cut(ps(path), told)
+
+
+def check_cut(done, told):
+    """The lists of what there is, or a reason: never something in between."""
+    if done.returncode == 0:
+        check(done.stdout.splitlines()[-1].startswith(f"{told:,} tasks: "), done.stdout[-200:])
+        check("lacks the memory of" in done.stderr, done.stderr)
+    else:
+        refused(done, "plait ps: ")
+        check(any(word in done.stderr for word in ("cut", "damaged", "cannot be read", "short", "does not use")),
+              done.stderr)
+
+
+def listed_without_threads(folder, path, expected):
+    """Where no thread can be started."""
+    if os.geteuid() != 0:
+        return
+    os.chmod(path, 0o644)
+    tool, env = tool_for_others(folder)
+
+    def become_lonely():
+        os.setgroups([])
+        resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+        os.setuid(1000000 + os.getppid())  # somebody who has no other process
+
+    done = subprocess.run([tool, "ps", path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, timeout=300, check=False, preexec_fn=become_lonely, env=env, cwd="/")
+    check(done.returncode == 0 and done.stdout == expected, f"{done.returncode}: {done.stderr}")
+
+
+@case
 def compact_tasks_have_stacks_too():
     with Inspected(PROGRAM, "compact", 1000) as program:
         tasks = [task for task in tasks_of(program.pid) if task["function"] == "wait_for_event"]
@@ -281,6 +345,19 @@ def damaged_core_file_is_refused_or_read_but_never_crashes():
         refused(ps(path), "registry 99", "reads registry 1")
 
 
+def tool_for_others(folder):
+    """The command, where everybody can get at it, and the environment that it needs there."""
+    os.chmod(folder, 0o755)
+    tool = os.path.join(folder, "plait")
+    libraries = os.path.join(folder, "lib")
+    os.mkdir(libraries)
+    shutil.copy(PLAIT, tool)
+    for library in os.listdir(os.path.dirname(PLAIT)):
+        if library.startswith("libplait.so") and os.path.isfile(os.path.join(os.path.dirname(PLAIT), library)):
+            shutil.copy(os.path.join(os.path.dirname(PLAIT), library), libraries)
+    return tool, {**os.environ, "LD_LIBRARY_PATH": libraries}
+
+
 @case
 def process_of_another_user_is_refused_with_the_reason():
     if os.geteuid() != 0:
@@ -292,17 +369,10 @@ def process_of_another_user_is_refused_with_the_reason():
         os.setuid(65534)
 
     with tempfile.TemporaryDirectory() as folder, Inspected(PROGRAM, "states") as program:
-        os.chmod(folder, 0o755)
-        tool = os.path.join(folder, "plait")  # where nobody can get at it
-        libraries = os.path.join(folder, "lib")
-        os.mkdir(libraries)
-        shutil.copy(PLAIT, tool)
-        for library in os.listdir(os.path.dirname(PLAIT)):
-            if library.startswith("libplait.so") and os.path.isfile(os.path.join(os.path.dirname(PLAIT), library)):
-                shutil.copy(os.path.join(os.path.dirname(PLAIT), library), libraries)
+        tool, env = tool_for_others(folder)
         done = subprocess.run([tool, "ps", str(program.pid)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True, timeout=100, check=False, preexec_fn=become_nobody,
-                              env={**os.environ, "LD_LIBRARY_PATH": libraries}, cwd="/")
+                              env=env, cwd="/")
         refused(done, "may not be read", "belongs to root")
 
 

@@ -53,6 +53,7 @@ void words_init(struct words *words, struct inspect_program *program, struct unw
 void words_turn_to(struct words *words, struct inspect_picture *picture)
 {
         forget(&words->stacks);
+        forget(&words->frames);
         forget(&words->json_stacks);
         words->picture = picture;
 }
@@ -62,6 +63,7 @@ void words_done(struct words *words)
         forget(&words->names);
         forget(&words->json_names);
         forget(&words->stacks);
+        forget(&words->frames);
         forget(&words->json_stacks);
         forget(&words->function_texts);
         forget(&words->opening_texts);
@@ -348,6 +350,30 @@ const char *words_stack(struct words *words, const struct inspect_task *task)
                 return *place;
         const uint64_t *frames = intern_get(&words->picture->stacks, task->stack, &bytes);
         compose_line(words, frames, bytes / sizeof *frames, text, sizeof text);
+        return keep(place, text);
+}
+
+const char *words_frames(struct words *words, const struct inspect_task *task)
+{
+        char text[STACK_MOST * (8 + 256)] = "";
+        size_t used = 0;
+        uint32_t bytes;
+
+        if (task->stack == INTERN_NONE || !words->unwinder)
+                return "";
+        char **place = place_of(&words->frames, task->stack);
+        if (!place)
+                return no_memory;
+        if (*place)
+                return *place;
+        const uint64_t *frames = intern_get(&words->picture->stacks, task->stack, &bytes);
+        for (size_t i = 0; i < bytes / sizeof *frames; i++) {
+                char frame[256];
+
+                used = put(text, sizeof text, used, "        ");
+                used = put(text, sizeof text, used, words_frame(words, frames[i], i > 0, frame, sizeof frame));
+                used = put(text, sizeof text, used, "\n");
+        }
         return keep(place, text);
 }
 

@@ -17,7 +17,7 @@ struct words {
         struct inspect_program *program;
         struct inspect_picture *picture; /* whose stacks are meant; change it with words_turn_to() */
         struct unwinder *unwinder;       /* NULL: addresses have no names */
-        struct words_cache names, json_names, stacks, json_stacks;
+        struct words_cache names, json_names, stacks, frames, json_stacks;
         struct intern functions; /* addresses of functions and objects -> function_texts */
         struct words_cache function_texts;
         struct intern openings; /* addresses where scopes were opened -> opening_texts */
@@ -47,6 +47,9 @@ const char *words_wait(struct words *words, const struct inspect_task *task, cha
 
 /* Its stack in a line, the innermost call first, without what belongs to the runtime: "work < start". "" if unknown. */
 const char *words_stack(struct words *words, const struct inspect_task *task);
+
+/* Its stack in lines, a frame each, indented. "" if unknown. */
+const char *words_frames(struct words *words, const struct inspect_task *task);
 
 /* Its stack as an array of JSON, whole; "null" if unknown. */
 const char *words_json_stack(struct words *words, const struct inspect_task *task);
