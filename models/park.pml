@@ -151,7 +151,7 @@ proctype worker(byte me)
                                         n_searching--
                                 };
                                 if
-                                :: mine == 1 -> offer(me, woken)
+                                :: mine == 1 && injector + ready[0] + ready[1] > 0 -> offer(me, woken)
                                 :: else
                                 fi;
                                 mine = 0

@@ -42,6 +42,11 @@ static void get_up(struct pl_run *run, struct pl_worker *worker)
         if (atomic_load_explicit(&worker->idle, memory_order_relaxed) == PL_IDLE_DEEP)
                 atomic_fetch_sub(&run->n_idle, 1);
         atomic_store_explicit(&worker->idle, PL_IDLE_AWAKE, memory_order_relaxed);
+}
+
+/* After somebody has got up. */
+static void see_to_the_watch(struct pl_run *run)
+{
         if (PL_UNLIKELY(atomic_load(&run->unwatched)))
                 pl_sched_watch_again();
 }
@@ -79,8 +84,10 @@ static void wake(enum pl_idle_stage stage)
                 atomic_fetch_add(&run->n_searching, 1);
         }
         pl_lock_release(&run->idle_lock);
-        if (woken)
-                run->poller->notify(woken->poller);
+        if (!woken)
+                return;
+        run->poller->notify(woken->poller);
+        see_to_the_watch(run); /* afterwards: that takes a system call, too */
 }
 
 void pl_sched_wake_one(void)
@@ -90,14 +97,23 @@ void pl_sched_wake_one(void)
 }
 
 /*
- * A worker that got up of itself may leave all others in a sleep that they began when it slept, too, without a time to
- * look around. It has taken itself out of n_parked before; a sleeper adds itself to n_idle, then reads n_parked: so
- * either that one sees that somebody is awake, or it is seen here.
+ * A worker that got up may leave all others in a sleep that they began when it slept, too, without a time to look
+ * around. It has taken itself out of n_parked before; a sleeper adds itself to n_idle, then reads n_parked: so either
+ * that one sees that somebody is awake, or it is seen here. Where there is a watch, that one does this a few ms later,
+ * if it is still needed then: mostly the worker will have gone to sleep again.
  */
 void pl_sched_wake_a_watcher(void)
 {
         if (PL_UNLIKELY(atomic_load(&pl_sched_the_run.n_idle)))
                 pl_sched_wake_one();
+}
+
+bool pl_sched_nobody_looks(void)
+{
+        const struct pl_run *run = &pl_sched_the_run;
+        uint32_t parked = atomic_load(&run->n_parked);
+
+        return parked && parked < run->n_workers && parked == atomic_load(&run->n_endless);
 }
 
 void pl_sched_wake_any(void)
@@ -127,6 +143,17 @@ static bool work_in_sight(struct pl_run *run, const struct pl_worker *worker)
         return false;
 }
 
+/* The same, for others than *worker*, who has just taken something: no more than a hint. */
+static bool work_for_others(const struct pl_run *run)
+{
+        if (pl_runq_count(&run->injector) || pl_runq_count(&run->high) || pl_runq_count(&run->low))
+                return true;
+        for (unsigned i = 0; i < atomic_load(&run->n_serving); i++)
+                if (pl_sched_ready_count(&run->workers[i]) || !pl_deque_empty(&run->workers[i].fresh))
+                        return true;
+        return false;
+}
+
 bool pl_sched_work_in_sight(void)
 {
         struct pl_worker *worker = pl_sched_self_get();
@@ -139,8 +166,8 @@ static bool somebody_works(const struct pl_run *run)
         return atomic_load(&run->n_parked) < run->n_workers || atomic_load(&run->n_relief);
 }
 
-/* How long to sleep in *stage*. */
-static int64_t sleep_until(const struct pl_run *run, struct pl_worker *worker, enum pl_idle_stage stage)
+/* How long to sleep in *stage*. *endless*: nobody works. While somebody does, he may get stuck in a task. */
+static int64_t sleep_until(struct pl_worker *worker, enum pl_idle_stage stage, bool endless)
 {
         int64_t until = atomic_load_explicit(&worker->timers.next_ns, memory_order_relaxed);
         int64_t now_ns = pl_plat_now_ns();
@@ -150,8 +177,7 @@ static int64_t sleep_until(const struct pl_run *run, struct pl_worker *worker, e
                 until = trim_ns;
         if (stage == PL_IDLE_LIGHT && until > now_ns + worker->nap_ns)
                 until = now_ns + worker->nap_ns;
-        /* While another one works, it may get stuck in a task. */
-        if (somebody_works(run) && until > now_ns + WATCH_NS)
+        if (!endless && until > now_ns + WATCH_NS)
                 until = now_ns + WATCH_NS;
         return until;
 }
@@ -181,20 +207,29 @@ void pl_sched_park(struct pl_worker *worker)
         enum pl_idle_stage stage = is_last_awake(run) ? PL_IDLE_DEEP : worker->next_stage;
         lie_down(run, worker, stage);
         if (!work_in_sight(run, worker)) {
-                int64_t until = sleep_until(run, worker, stage);
+                bool endless = !somebody_works(run);
+                int64_t until = sleep_until(worker, stage, endless);
 
                 if (stage == PL_IDLE_DEEP && atomic_load(&run->n_parked) >= run->n_workers)
                         until = pl_sched_all_asleep(until);
                 worker->looking = true;
                 pl_trace(PLAIT_RECORDING_IDLE, stage, 0, 0);
+                endless = endless && stage == PL_IDLE_DEEP;
+                if (endless)
+                        atomic_fetch_add(&run->n_endless, 1);
                 run->poller->wait(worker->poller, until);
+                if (endless)
+                        atomic_fetch_sub(&run->n_endless, 1);
                 pl_trace(PLAIT_RECORDING_AWAKE, 0, 0, 0);
                 worker->looking = false;
         }
         pl_lock_acquire(&run->idle_lock);
-        if (atomic_load_explicit(&worker->idle, memory_order_relaxed) != PL_IDLE_AWAKE)
+        bool got_up = atomic_load_explicit(&worker->idle, memory_order_relaxed) != PL_IDLE_AWAKE;
+        if (got_up)
                 get_up(run, worker);
         pl_lock_release(&run->idle_lock);
+        if (got_up)
+                see_to_the_watch(run);
         worker->next_stage = PL_IDLE_DEEP;
         pl_sched_serve(worker);
 }
@@ -208,6 +243,6 @@ void pl_sched_stop_searching(struct pl_worker *worker)
                 return;
         worker->searching = false;
         worker->nap_ns = NAP_NS;
-        if (atomic_fetch_sub(&run->n_searching, 1) == 1)
+        if (atomic_fetch_sub(&run->n_searching, 1) == 1 && work_for_others(run))
                 pl_sched_offer();
 }

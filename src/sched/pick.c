@@ -344,7 +344,7 @@ struct plait_task *pl_sched_find(struct pl_worker *worker)
                         task = pl_runq_pop_front(&pl_sched_the_run.low);
                 if (task) {
                         pl_sched_stop_searching(worker);
-                        if (slept)
+                        if (slept && !pl_sched_watch_is_quick())
                                 pl_sched_wake_a_watcher();
                         return task;
                 }

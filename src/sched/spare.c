@@ -45,6 +45,7 @@ struct watched {
 static struct {
         struct pl_thread thread;
         bool started;
+        _Atomic bool quick;
         bool no_more; /* a spare worker could not be started */
         int64_t limit_ns;
         _Atomic uint32_t wakes;  /* the watch sleeps on it */
@@ -286,6 +287,8 @@ static void look(struct pl_run *run)
         unsigned regular = 0, relief = 0,
                  computing = 0; /* regular ones and spares that are free, and any that compute */
 
+        if (pl_sched_nobody_looks())
+                pl_sched_wake_a_watcher();
         for (unsigned i = 0; i < atomic_load(&run->n_serving); i++) {
                 struct pl_worker *worker = &run->workers[i];
                 const struct watched *seen = &watch.workers[i];
@@ -338,6 +341,11 @@ bool pl_sched_is_watch(void)
         return is_watch;
 }
 
+bool pl_sched_watch_is_quick(void)
+{
+        return atomic_load_explicit(&watch.quick, memory_order_relaxed);
+}
+
 static void *watch_thread(void *arg)
 {
         struct pl_run *run = arg;
@@ -347,12 +355,12 @@ static void *watch_thread(void *arg)
 
         while (!atomic_load(&run->stopping)) {
                 quiet = atomic_load(&run->n_parked) < run->n_workers || atomic_load(&run->n_relief) ? 0 : quiet + 1;
-                if (quiet <= QUIET_LOOKS) {
-                        pause_until(run, pl_plat_now_ns() + watch.limit_ns / 2);
-                } else {
+                if (quiet > QUIET_LOOKS) {
                         pause_until(run, PL_PLAT_NEVER);
                         forget(run);
+                        quiet = 0;
                 }
+                pause_until(run, pl_plat_now_ns() + watch.limit_ns / 2);
                 look(run);
         }
         return NULL;
@@ -386,6 +394,7 @@ void pl_sched_watch_start(void)
                 return;
         }
         watch.started = true;
+        atomic_store(&watch.quick, ms <= STUCK_MS);
 }
 
 void pl_sched_watch_stop(void)
@@ -394,6 +403,7 @@ void pl_sched_watch_stop(void)
 
         if (!watch.started)
                 return;
+        atomic_store(&watch.quick, false);
         atomic_fetch_add(&watch.wakes, 1);
         pl_plat_futex_wake(&watch.wakes, 1);
         pl_plat_thread_join(&watch.thread);

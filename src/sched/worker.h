@@ -117,11 +117,12 @@ struct pl_run {
         PL_LINE_ALIGNED _Atomic uint32_t n_idle; /* workers that an offer of work wakes */
         _Atomic uint32_t n_parked;               /* those, and the ones in PL_IDLE_LIGHT */
         _Atomic uint32_t n_searching;
-        _Atomic uint32_t n_relief; /* spare workers at work */
-        _Atomic bool unwatched;    /* the watch (spare.c) sleeps until somebody gets up */
-        _Atomic uint64_t n_stuck;  /* how often a worker was found stuck */
-        struct pl_lock idle_lock;  /* guards the list and each worker's idle */
-        struct pl_list parked;     /* last to park first */
+        _Atomic uint32_t n_endless; /* of those in n_idle who will not look around by themselves */
+        _Atomic uint32_t n_relief;  /* spare workers at work */
+        _Atomic bool unwatched;     /* the watch (spare.c) sleeps until somebody gets up */
+        _Atomic uint64_t n_stuck;   /* how often a worker was found stuck */
+        struct pl_lock idle_lock;   /* guards the list and each worker's idle */
+        struct pl_list parked;      /* last to park first */
 
         /* Tasks made runnable by threads that are no workers. */
         PL_LINE_ALIGNED struct pl_runq injector;
@@ -221,8 +222,11 @@ void pl_sched_park(struct pl_worker *worker);
 /* There is work for one more: wake a worker that sleeps soundly, unless one is looking for work anyway. */
 void pl_sched_wake_one(void);
 
-/* After getting up: see to it that somebody looks after this worker while it works. */
+/* Somebody works: see to it that somebody else looks after him. */
 void pl_sched_wake_a_watcher(void);
+
+/* Whether somebody works, and all who sleep do so until they are woken. */
+bool pl_sched_nobody_looks(void);
 
 /* The same, for work that no worker will come across by itself: wake one however it sleeps. */
 void pl_sched_wake_any(void);
@@ -252,6 +256,9 @@ unsigned pl_sched_spares_most(unsigned n_workers);
  */
 void pl_sched_watch_start(void);
 bool pl_sched_is_watch(void);
+
+/* Whether it looks often enough to wake one who looks after the others, should that be needed. */
+bool pl_sched_watch_is_quick(void);
 void pl_sched_watch_stop(void);
 void pl_sched_spares_close(void);
 
