@@ -267,6 +267,15 @@ def dns_slow(lab):
     prove(time.monotonic() - begin > 0.4, "the resolver is not slow")
 
 
+def dns_slow_in_turn(lab):
+    """The address that is of use here comes last, after the question would have been asked again."""
+    only4(lab)
+    lab.resolver.stop()
+    lab.call("r1", stubs.dns_slow_in_turn, GATEWAY, (0.36, 0.5), SERVER, SERVER6)
+    yield
+    prove(lab.dig("web.lab.test") == f"NOERROR {SERVER}", lab.dig("web.lab.test"))
+
+
 def dns_split(lab):
     lab.resolv_conf(GATEWAY, RESOLVER2)
     lab.call("s", stubs.dns_other, RESOLVER2, "203.0.113.7")

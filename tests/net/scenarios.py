@@ -110,6 +110,7 @@ SCENARIOS = [Scenario(*row) for row in (
     (70, "no default route, own connectivity", f.no_default, "--self", "no-default-route", "no-default-route", EXPLICIT),
     (71, "DNS dead, own connectivity", f.dns_dead, "--self", "dns-dead", "dns-dead", SILENT),
     (72, "gateway does not exist, own connectivity", f.gateway_gone, "--self", "gateway-no-arp", "gateway-no-arp", SLOW),
+    (73, "DNS slow, IPv4 after IPv6", f.dns_slow_in_turn, URL, "dns-slow", "dns-slow", SILENT),
 )]
 
 # Two faults at once: the verdict is the fault that hinders, the lower one of two that do; the other stands under "also" if

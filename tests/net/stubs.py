@@ -274,6 +274,11 @@ def dns_slow(ready, address, seconds, *addresses):
     dns_stub(ready, address, lambda question, kind: (seconds, records(question, kind, addresses)))
 
 
+def dns_slow_in_turn(ready, address, seconds, *addresses):
+    """The first of *seconds* for the addresses of IPv6, the second for those of IPv4."""
+    dns_stub(ready, address, lambda question, kind: (seconds[kind != 28], records(question, kind, addresses)))
+
+
 def dns_other(ready, address, *addresses):
     """Gives everything these addresses (none: NODATA)."""
     dns_stub(ready, address, lambda question, kind: records(question, kind, addresses))

@@ -121,21 +121,28 @@ static size_t answered(const struct exchange *exchange)
         return count;
 }
 
-/* Receives until all is answered, an ICMP error comes, or the deadline. */
-static int hear(struct exchange *exchange, int64_t deadline_ns)
+/*
+ * Receives until all is answered, an ICMP error comes, or the deadline. Nothing at all until *again_ns*: -ETIMEDOUT.
+ * The other answer has its time however late the first one comes: one of two taken for all would hide an address
+ * family.
+ */
+static int hear(struct exchange *exchange, int64_t again_ns, int64_t deadline_ns)
 {
         uint8_t buffer[NET_DNS_MAX];
-        bool other = answered(exchange) > 0;
+        int64_t until_ns = again_ns < deadline_ns ? again_ns : deadline_ns;
+        bool other = false;
 
         while (answered(exchange) < exchange->count) {
-                ssize_t n = plait_recv(exchange->fd, buffer, sizeof buffer, 0, deadline_ns);
+                ssize_t n = plait_recv(exchange->fd, buffer, sizeof buffer, 0, until_ns);
                 if (n < 0)
                         return (int)n;
                 int r = take(exchange, buffer, (size_t)n, deadline_ns);
                 if (r < 0)
                         return r;
-                if (!other && answered(exchange) > 0 && plait_in_ms(OTHER_MS) < deadline_ns) {
-                        deadline_ns = plait_in_ms(OTHER_MS);
+                if (!other && answered(exchange) > 0) {
+                        int64_t limit_ns = plait_in_ms(OTHER_MS);
+
+                        until_ns = limit_ns < deadline_ns ? limit_ns : deadline_ns;
                         other = true;
                 }
         }
@@ -197,7 +204,7 @@ static int converse(struct exchange *exchange, int64_t deadline_ns)
                 int64_t again = plait_in_ms(patience_ms);
                 r = send_questions(exchange, deadline_ns);
                 if (r == 0)
-                        r = hear(exchange, again < deadline_ns ? again : deadline_ns);
+                        r = hear(exchange, again, deadline_ns);
                 patience_ms *= 2;
         } while (r == -ETIMEDOUT && answered(exchange) == 0 && plait_now_ns() < deadline_ns && plait_cancelled() == 0);
         if (r == -ETIMEDOUT && exchange->malformed)
