@@ -22,7 +22,9 @@
  * runs is told (plait_job_cancelled(); in a task every wait says so), or, in a process, ended with it.
  *
  * Jobs of one executor must not wait for others of the same executor by their futures: its workers might all wait.
- * plait_executor_call() and plait_executor_map() may be called in a job of the same executor.
+ * plait_executor_call() and plait_executor_map() may be called in a job of the same executor. Functions that are called
+ * when a job's future is set (plait_future_on_set()) may submit jobs, but must not wait for one: the worker that runs
+ * them, or what collects the results of processes, would be held up by what it is to do.
  *
  * @code{.c}
  * #include <plait/plait.h>
@@ -228,6 +230,7 @@ PLAIT_API PLAIT_MUST_CHECK int plait_executor_threads(const struct plait_executo
  *
  * The executor belongs to the process that has opened it: in one that the program forks, it takes no jobs (-EPIPE),
  * and can only be freed. Executors that are opened there are that process's.
+ *
  * Functions that are called when a future is set may be called by a thread of the library's, and must be short.
  *
  * @param opts          NULL for the defaults. *stack_bytes* must be 0.
