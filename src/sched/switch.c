@@ -185,10 +185,10 @@ PL_NO_TSAN void pl_sched_fetch_next(void)
 
         if (front == &worker->ready.tasks)
                 return;
-        const char *sp = PL_CONTAINER_OF(front, const struct plait_task, link)->context.sp;
+        uintptr_t sp = (uintptr_t)PL_CONTAINER_OF(front, const struct plait_task, link)->context.sp;
 
-        for (size_t i = 0; i < FRAMES_BYTES; i += PL_CACHE_LINE)
-                __builtin_prefetch(sp + i);
+        for (uintptr_t i = 0; i < FRAMES_BYTES; i += PL_CACHE_LINE)
+                __builtin_prefetch((const void *)(sp + i)); /* NOLINT(performance-no-int-to-ptr): it may be none */
 }
 
 void pl_sched_switch_to(struct pl_worker *worker, struct plait_task *self, struct plait_task *next)
