@@ -386,7 +386,7 @@ static int sleep_three_times(void *arg)
         int *results = arg;
 
         for (int i = 0; i < 3; i++)
-                results[i] = plait_sleep(plait_in_ns(1000000));
+                results[i] = plait_sleep(plait_in_ms(100)); /* not over before it begins */
         return plait_cancelled();
 }
 
