@@ -33,11 +33,13 @@ def services():
     """A URL each; those that are to fail are at the places named above."""
     urls = []
     for i in range(N):
-        listener = socket.create_server(("127.0.0.1", 0))
+        listener = socket.socket()
+        listener.bind(("127.0.0.1", 0))
         urls.append(f"http://127.0.0.1:{listener.getsockname()[1]}/health")
         if i == REFUSING:
-            listener.close()
+            kept.append(listener)  # nobody else gets the port
             continue
+        listener.listen()
         status = "503 Unwell" if i == ILL else "200 OK"
         answer = None if i == SILENT else f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
         threading.Thread(target=serve, args=(listener, answer), daemon=True).start()
