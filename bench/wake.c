@@ -176,13 +176,14 @@ static int compare(const void *a, const void *b)
 
 static void report(int64_t ns)
 {
+        const size_t middle = (size_t)rounds / 2, high = (size_t)rounds * 99 / 100;
         double limit = 0;
 
         printf("{\"ops\": %" PRId64 ", \"seconds\": %.9f, \"check\": %" PRId64, rounds * KINDS, (double)ns * 1e-9,
                n_woken);
         for (int kind = 0; kind < KINDS; kind++) {
                 qsort(took[kind], (size_t)rounds, sizeof *took[kind], compare);
-                double p50 = (double)took[kind][rounds / 2], p99 = (double)took[kind][rounds * 99 / 100];
+                double p50 = (double)took[kind][middle], p99 = (double)took[kind][high];
 
                 if (kind == BY_FUTEX)
                         limit = p50;
