@@ -327,7 +327,7 @@ enum plait_trace_command {
 /**
  * What somebody outside wants, such as `plait trace --pid`. plait_registry.trace is its address. Whoever may write a
  * process' memory (process_vm_writev(); the kernel refuses it to other users) asks for a recording like this: fill in
- * *command* and what it needs; then write *answered* + 1 to *asked*; then wake a worker, by writing 8 bytes, a 1, to
+ * *command* and what it needs; then write *asked* + 1 to *asked*; then wake a worker, by writing 8 bytes, a 1, to
  * the process' descriptor *wake_fd* (pidfd_getfd()). When *answered* is *asked*, *result* says what became of it.
  *
  * A recording begun like this ends by #PLAIT_TRACE_STOP, at *until_ns*, or when the process *watcher* is gone.
@@ -335,7 +335,8 @@ enum plait_trace_command {
 struct plait_trace_mailbox {
         uint32_t asked;      /**< the number of the last question */
         uint32_t answered;   /**< the number of the last one that has been answered */
-        int32_t result;      /**< 0 or a negative errno, as of plait_trace_start() and plait_trace_stop() */
+        int32_t result;      /**< 0 or a negative errno, as of plait_trace_start() and plait_trace_stop(); -ESRCH:
+                              *watcher* was gone before it began */
         uint32_t command;    /**< enum ::plait_trace_command */
         int32_t wake_fd;     /**< wakes a worker; -1: no run is under way, and nobody would answer */
         int32_t watcher;     /**< a process; 0: none */

@@ -177,8 +177,7 @@ static void forget_parent(void)
         session->number = number;
         session->from_environment = session->inherited = goes_on;
         set_armed(session, goes_on || armed);
-        memset(&pl_trace_mailbox, 0, sizeof pl_trace_mailbox);
-        pl_trace_mailbox.wake_fd = -1;
+        pl_trace_mailbox_forget();
 }
 
 static void in_child(void)

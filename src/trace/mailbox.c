@@ -17,12 +17,24 @@ void pl_trace_wake_by(int fd)
         __atomic_store_n(&pl_trace_mailbox.wake_fd, fd, __ATOMIC_RELAXED);
 }
 
+/* In a child: nobody wakes its workers yet, and it owes no answer. Never what would be a descriptor of another kind. */
+void pl_trace_mailbox_forget(void)
+{
+        struct plait_trace_mailbox *box = &pl_trace_mailbox;
+
+        pl_trace_wake_by(-1);
+        __atomic_store_n(&box->answered, __atomic_load_n(&box->asked, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+}
+
+static uint32_t taken; /* the question that was taken last; under the session's lock */
+
+/* The next one may stand there already: it is not this one's answer that it waits for. */
 static void answer(int result)
 {
         struct plait_trace_mailbox *box = &pl_trace_mailbox;
 
         box->result = result;
-        __atomic_store_n(&box->answered, __atomic_load_n(&box->asked, __ATOMIC_RELAXED), __ATOMIC_RELEASE);
+        __atomic_store_n(&box->answered, taken, __ATOMIC_RELEASE);
 }
 
 bool pl_trace_is_asked(void)
@@ -38,6 +50,8 @@ static int start(const struct plait_trace_mailbox *box)
 
         memcpy(path, box->path, sizeof path);
         path[sizeof path - 1] = '\0';
+        if (pl_trace_is_gone(box->watcher)) /* before it was heard; somebody else may be asking by now */
+                return -ESRCH;
         struct pl_trace_wish wish = {.path = path,
                                      .ring_bytes = (size_t)box->ring_bytes,
                                      .for_mailbox = true,
@@ -69,7 +83,6 @@ static void do_as_asked(struct pl_trace_session *session)
  */
 void pl_trace_answer(void)
 {
-        static uint32_t taken; /* under the lock */
         struct pl_trace_session *session = &pl_trace_session;
 
         pl_lock_acquire(&session->lock);

@@ -319,6 +319,11 @@ static void begin(void)
                 pl_trace_hooks->snapshot(make_room);
 }
 
+bool pl_trace_is_gone(int32_t watcher)
+{
+        return watcher && kill(watcher, 0) < 0 && errno == ESRCH;
+}
+
 static bool is_over(const struct pl_trace_session *session, int64_t now_ns)
 {
         if (atomic_load(&session->stopping) || session->writer.error)
@@ -327,7 +332,7 @@ static bool is_over(const struct pl_trace_session *session, int64_t now_ns)
                 return true;
         if (*session->leader && access(session->leader, F_OK) < 0 && errno == ENOENT)
                 return true;
-        return session->watcher && kill(session->watcher, 0) < 0 && errno == ESRCH;
+        return pl_trace_is_gone(session->watcher);
 }
 
 /* Nobody tells anything any more; who is at it gets done. Who is not by then writes where it does no harm. */

@@ -452,9 +452,8 @@ void pl_trace_end(struct pl_trace_session *session)
         session->fd = -1;
         session->state = PL_TRACE_ENDED;
         session->recording = false;
-        bool for_mailbox = session->for_mailbox;
+        if (session->for_mailbox)
+                pl_trace_mailbox_ended();
         session->for_mailbox = false;
         pl_lock_release(&session->lock);
-        if (for_mailbox)
-                pl_trace_mailbox_ended();
 }

@@ -110,9 +110,15 @@ PL_WARN_UNUSED int pl_trace_recorder_open(struct pl_trace_session *session);
 /* The thread. */
 void *pl_trace_recorder(void *arg);
 
+/* Whether the process for which a recording is made has ended. 0: there is none. */
+bool pl_trace_is_gone(int32_t watcher);
+
 /* --- mailbox.c --- */
 
-/* The recording has ended. */
+/* After fork(), in the child. */
+void pl_trace_mailbox_forget(void);
+
+/* The recording has ended. Under the session's lock. */
 void pl_trace_mailbox_ended(void);
 
 /* --- symbol.c --- */

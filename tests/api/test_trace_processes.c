@@ -160,7 +160,7 @@ static int ask(pid_t pid, enum plait_trace_command command)
         box.watcher = getpid();
         snprintf(box.path, sizeof box.path, "%s", path);
         copy(pid, &box, theirs, sizeof box, false);
-        uint32_t asked = box.answered + 1;
+        uint32_t asked = box.asked + 1;
         copy(pid, &asked, &theirs->asked, sizeof asked, false);
 
         int pidfd = (int)CHECK_SYS(syscall(SYS_pidfd_open, pid, 0));

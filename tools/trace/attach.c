@@ -161,7 +161,7 @@ static int number_question(struct target *target, uint32_t *ret)
                 return refuse(target);
         if (asked != answered && watcher != getpid() && (watcher <= 0 || kill(watcher, 0) == 0 || errno != ESRCH))
                 return refuse_second(target);
-        *ret = answered + 1;
+        *ret = asked + 1;
         return 0;
 }
 
