@@ -96,6 +96,9 @@ uint32_t pl_plat_thread_id(void);
 /* The processor time that thread *tid* of this process has used so far; 0: there is none. */
 int64_t pl_plat_thread_cpu_ns(uint32_t tid);
 
+/* Whether thread *tid* of this process runs, or waits for a processor; false, too, where that cannot be found out. */
+bool pl_plat_thread_is_runnable(uint32_t tid);
+
 /*
  * What thread *tid* of any process has used of processors so far, and for how long it has waited for one. 0; or -ENOENT
  * (there is no such thread, or the kernel does not count that), ...: nothing is filled in.

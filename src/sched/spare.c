@@ -5,7 +5,7 @@
  * (pick.c), unless all of them are held up. So a thread, the watch, looks at the workers every half of PLAIT_STUCK_MS:
  *
  * - One that has been in the same task for PLAIT_STUCK_MS is stuck: it computes if its thread's processor time goes on,
- *   else it is blocked.
+ *   or would if it got a processor, else it is blocked.
  * - There should be as many that are free of that as there are workers, less one for each that computes (it has a
  *   processor), but one at least; and no more than there are if no task waits to be run. Where they are fewer, a spare
  *   worker is called, a new one if none rests; one a look. Where they are more, one is sent to rest.
@@ -233,7 +233,7 @@ static void look_at(struct pl_run *run, struct pl_worker *worker, int64_t now_ns
         if (for_ns < watch.limit_ns / 2)
                 return;
         int64_t cpu_ns = pl_plat_thread_cpu_ns(worker->tid);
-        seen->blocked = cpu_ns == seen->cpu_ns;
+        seen->blocked = cpu_ns == seen->cpu_ns && !pl_plat_thread_is_runnable(worker->tid);
         seen->cpu_ns = cpu_ns;
         seen->stuck = for_ns >= watch.limit_ns;
         if (!seen->stuck || was_stuck)

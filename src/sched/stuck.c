@@ -15,7 +15,7 @@
 
 #include "sched/worker.h"
 
-enum { FRAMES = 48, HANDLER_FRAMES = 2, ANSWER_NS = 50 * 1000 * 1000 };
+enum { FRAMES = 48, HANDLER_FRAMES = 2, ANSWER_NS = 50 * 1000 * 1000, ANSWERS_MOST = 20 };
 
 static bool telling;
 static struct {
@@ -66,18 +66,29 @@ void pl_sched_stuck_thread_init(void)
         pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-static bool ask(const struct pl_worker *worker)
+/* False: it did not answer in time. */
+static bool await_answer(uint32_t answered)
 {
-        uint32_t answered = atomic_load(&answer.answered);
         int64_t until = pl_plat_now_ns() + ANSWER_NS;
 
-        atomic_store(&answer.asked, answered + 1);
-        if (tgkill(getpid(), (pid_t)worker->tid, SIGURG) < 0)
-                return false;
         while (atomic_load(&answer.answered) == answered)
                 if (pl_plat_futex_wait(&answer.answered, answered, until) == -ETIMEDOUT)
                         break;
         return atomic_load(&answer.answered) != answered;
+}
+
+/* Who only waits for a processor has more time to answer than who is blocked where no signal comes through. */
+static bool ask(const struct pl_worker *worker)
+{
+        uint32_t answered = atomic_load(&answer.answered);
+        bool known = false;
+
+        atomic_store(&answer.asked, answered + 1);
+        if (tgkill(getpid(), (pid_t)worker->tid, SIGURG) < 0)
+                return false;
+        for (int i = 0; i < ANSWERS_MOST && !known && (i == 0 || pl_plat_thread_is_runnable(worker->tid)); i++)
+                known = await_answer(answered);
+        return known;
 }
 
 void pl_sched_stuck_tell(const struct pl_worker *worker, int64_t ns, bool blocked)

@@ -2,6 +2,7 @@
 #include "harness/test.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,6 +143,35 @@ TEST(processor_time_of_a_thread_grows_while_it_computes)
         while (pl_plat_thread_cpu_ns(pl_plat_thread_id()) == before) {}
         CHECK(pl_plat_thread_cpu_ns(pl_plat_thread_id()) > before);
         CHECK_INT(pl_plat_thread_cpu_ns(1U << 23), ==, 0);
+}
+
+struct sleeper {
+        _Atomic uint32_t tid, word;
+};
+
+static void *sleep_on_word(void *arg)
+{
+        struct sleeper *sleeper = arg;
+
+        atomic_store(&sleeper->tid, pl_plat_thread_id());
+        while (atomic_load(&sleeper->word) == 0)
+                (void)pl_plat_futex_wait(&sleeper->word, 0, PL_PLAT_NEVER);
+        return NULL;
+}
+
+TEST(thread_that_computes_is_runnable_and_one_that_waits_is_not)
+{
+        struct sleeper sleeper = {0};
+        struct pl_thread thread;
+
+        CHECK(pl_plat_thread_is_runnable(pl_plat_thread_id()));
+        CHECK(!pl_plat_thread_is_runnable(1U << 23));
+        CHECK_INT(pl_plat_thread_start(&thread, sleep_on_word, &sleeper, 0, "sleeper"), ==, 0);
+        while (!atomic_load(&sleeper.tid) || pl_plat_thread_is_runnable(atomic_load(&sleeper.tid)))
+                sched_yield();
+        atomic_store(&sleeper.word, 1);
+        pl_plat_futex_wake(&sleeper.word, 1);
+        pl_plat_thread_join(&thread);
 }
 
 /* --- settings --- */

@@ -1,6 +1,8 @@
 /* Threads of the library's own. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
@@ -160,6 +162,24 @@ int64_t pl_plat_thread_cpu_ns(uint32_t tid)
         struct timespec time;
 
         return clock_gettime(clock, &time) == 0 ? (int64_t)time.tv_sec * 1000000000 + time.tv_nsec : 0;
+}
+
+bool pl_plat_thread_is_runnable(uint32_t tid)
+{
+        char path[48], text[128];
+        int saved = errno;
+        ssize_t n = -1;
+
+        snprintf(path, sizeof path, "/proc/self/task/%" PRIu32 "/stat", tid);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd >= 0) {
+                n = read(fd, text, sizeof text - 1);
+                close(fd);
+        }
+        errno = saved;
+        text[n < 0 ? 0 : n] = '\0';
+        const char *state = strrchr(text, ')'); /* of its name, in which anything may be */
+        return state && state[1] == ' ' && state[2] == 'R';
 }
 
 void pl_plat_nap_us(unsigned us)
