@@ -63,8 +63,9 @@ static void report(void)
                 for (int64_t j = 0; j < naps[i]; j++)
                         all[n++] = late_ns[i][j];
         qsort(all, n, sizeof *all, by_size);
-        printf("{\"naps\": %zu, \"p50_ms\": %.3f, \"p99_ms\": %.3f, \"max_ms\": %.3f}\n", n, (double)all[n / 2] * 1e-6,
-               (double)all[n * 99 / 100] * 1e-6, (double)all[n - 1] * 1e-6);
+        const size_t middle = n / 2, high = n * 99 / 100;
+        printf("{\"naps\": %zu, \"p50_ms\": %.3f, \"p99_ms\": %.3f, \"max_ms\": %.3f}\n", n, (double)all[middle] * 1e-6,
+               (double)all[high] * 1e-6, (double)all[n - 1] * 1e-6);
         free(all);
 }
 
