@@ -13,6 +13,7 @@ struct job {
         atomic_int producing, reporting, working, most, worked, reported, out, most_out;
         int in_order;
         int fail_at; /* the item that fn fails with */
+        int wait_at; /* this one and the later ones wait until they are cancelled */
         int results[N];
 };
 
@@ -48,7 +49,9 @@ static int work(void *item, void *arg)
         int number = (int)(intptr_t)item - 1;
 
         note_most(&job->most, atomic_fetch_add(&job->working, 1) + 1);
-        int r = number % 3 ? plait_sleep(plait_in_ms(number % 4)) : 0;
+        int r = number >= job->wait_at ? plait_sleep(PLAIT_NEVER)
+                : number % 3           ? plait_sleep(plait_in_ms(number % 4))
+                                       : 0;
         atomic_fetch_sub(&job->working, 1);
         atomic_fetch_add(&job->worked, 1);
         return r < 0 ? r : number == job->fail_at ? -EDOM : number;
@@ -73,7 +76,7 @@ static int report(void *item, int result, void *arg)
 
 static void begin(struct job *job)
 {
-        *job = (struct job){.last = N, .error_at = -1, .fail_at = -1, .in_order = 1};
+        *job = (struct job){.last = N, .error_at = -1, .fail_at = -1, .wait_at = N, .in_order = 1};
         for (int i = 0; i < N; i++)
                 job->results[i] = 77;
 }
@@ -154,6 +157,7 @@ TEST(an_error_of_the_function_ends_a_map, .run = in_task)
 
         begin(&job);
         job.fail_at = 40;
+        job.wait_at = 41;
         CHECK_INT(plait_map(next_item, work, &job, &opts), ==, -EDOM);
         CHECK_INT(job.next, <, 60);
         everything_was_reported(&job);
@@ -201,6 +205,7 @@ TEST(an_error_of_the_report_ends_a_map, .run = in_task)
         opts.done = refuse_to_report;
         for (int i = 0; i < 2; i++) {
                 begin(&job);
+                job.wait_at = 20;
                 CHECK_INT(plait_map(next_item, work, &job, &opts), ==, -ENOSPC);
                 CHECK_INT(job.next, <, 60);
                 everything_was_reported(&job);

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "api/alone.h"
 #include "api/recorded.h"
 
 /* --- tasks --- */
@@ -28,9 +29,9 @@ static int hold(void *arg)
         if (r < 0)
                 return r;
         plait_event_set(&event_locked);
-        r = plait_sleep(plait_in_ms(5));
+        let_others_run();
         plait_mutex_unlock(&mutex);
-        return r;
+        return 0;
 }
 
 static int want(void *arg)
@@ -58,6 +59,7 @@ static int lock_twice(void *arg)
 
 TEST(a_wait_for_a_lock_names_the_lock_and_its_holder)
 {
+        CHECK_SYS(setenv("PLAIT_WORKERS", "1", 1)); /* the waiter gets to wait before the holder goes on */
         struct plait_recording *recording = record(lock_twice, NULL);
         struct plait_recording_event holder = first(recording, PLAIT_RECORDING_NAMED, "holder");
         struct plait_recording_event waiter = first(recording, PLAIT_RECORDING_NAMED, "waiter");
