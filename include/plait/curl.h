@@ -58,6 +58,7 @@ PLAIT_BEGIN_DECLS
  * @return what curl_easy_perform() would return, or
  *   - CURLE_ABORTED_BY_CALLBACK  the task's scope was cancelled
  *   - CURLE_OPERATION_TIMEDOUT   also when the deadline of a scope came
+ *   - CURLE_FAILED_INIT          also when libcurl.so.4, with OpenSSL, cannot be loaded
  *   - CURLE_OUT_OF_MEMORY        also when the service task could not be started
  *   - CURLE_BAD_FUNCTION_ARGUMENT  *easy* is NULL or in use
  *

@@ -209,9 +209,12 @@ struct plait_request_opts {
  * @return 0, or
  *   - -EINVAL  an option is out of its range, has unknown flags, or a header is not of the form "Name: value"
  *   - -ENOMEM  no memory
+ *   - -ELIBACC libcurl.so.4 cannot be loaded, or is not built with OpenSSL; a message says why. The first session of a
+ *     program loads it, so that programs without HTTP do not pay for it; a later call tries again.
  *   - the error of reading *ca_file*: -ENOENT, -EACCES, ...
  *
- * Threads: any. Suspends: never. Cancellation: not affected. Since: 0.1.
+ * Threads: any. Suspends: never, but the first call reads libraries for some milliseconds. Cancellation: not affected.
+ * Since: 0.1.
  */
 PLAIT_API PLAIT_MUST_CHECK int plait_session_new(struct plait_session **ret, const struct plait_session_opts *opts);
 

@@ -5,10 +5,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include <openssl/ssl.h>
-
 #include "http/driver.h"
 #include "http/exchange.h"
+#include "http/libcurl.h"
 #include "http/session.h"
 #include "plait/time.h"
 

@@ -8,12 +8,12 @@
 #ifndef PL_HTTP_EXCHANGE_H
 #define PL_HTTP_EXCHANGE_H
 
-#include <curl/curl.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "http/buffer.h"
+#include "http/libcurl.h"
 #include "http/origin.h"
 #include "http/record.h"
 #include "http/sink.h"

@@ -5,9 +5,8 @@
 #ifndef PL_HTTP_NAMES_H
 #define PL_HTTP_NAMES_H
 
-#include <curl/curl.h>
-
 #include "base/attributes.h"
+#include "http/libcurl.h"
 
 struct pl_http_ask;
 struct pl_http_driver;

@@ -2,11 +2,12 @@
 #include "http/origin.h"
 
 #include <arpa/inet.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include "http/libcurl.h"
 
 bool pl_http_origin_same(const struct pl_http_origin *a, const struct pl_http_origin *b)
 {

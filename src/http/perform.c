@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "http/driver.h"
+#include "http/libcurl.h"
 #include "http/origin.h"
 #include "http/transfer.h"
 #include "plait/curl.h"
@@ -20,6 +21,8 @@ CURLcode plait_http_perform(CURL *easy)
 
         if (!easy)
                 return CURLE_BAD_FUNCTION_ARGUMENT;
+        if (pl_http_libcurl_load() < 0)
+                return CURLE_FAILED_INIT;
         curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
         if (!pl_sched_in_task())
                 return curl_easy_perform(easy);

@@ -3,11 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "http/libcurl.h"
 #include "plait/errno.h"
 #include "plait/time.h"
 
@@ -18,23 +18,6 @@ enum {
                       PLAIT_SESSION_HTTP1 | PLAIT_SESSION_HTTP2_DIRECT | PLAIT_SESSION_NO_REDIRECTS |
                       PLAIT_SESSION_VERIFIED_END,
 };
-
-/* --- libcurl's global state --- */
-
-static CURLcode global_result;
-
-static void init_global(void)
-{
-        global_result = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
-static int ensure_global(void)
-{
-        static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-        pthread_once(&once, init_global);
-        return global_result == CURLE_OK ? 0 : -ENOMEM;
-}
 
 /* --- what the handles of a session share --- */
 
@@ -172,7 +155,7 @@ int plait_session_new(struct plait_session **ret, const struct plait_session_opt
         if (!ret)
                 return -EINVAL;
         if (r >= 0)
-                r = ensure_global();
+                r = pl_http_libcurl_load();
         if (r < 0)
                 return r;
         session = calloc(1, sizeof *session);

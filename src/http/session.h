@@ -2,10 +2,10 @@
 #ifndef PL_HTTP_SESSION_H
 #define PL_HTTP_SESSION_H
 
-#include <curl/curl.h>
 #include <stdbool.h>
 
 #include "http/exchange.h"
+#include "http/libcurl.h"
 #include "http/limits.h"
 #include "plait/http.h"
 #include "plat/lock.h"

@@ -11,12 +11,12 @@
 #ifndef PL_HTTP_SOCKETS_H
 #define PL_HTTP_SOCKETS_H
 
-#include <curl/curl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/attributes.h"
+#include "http/libcurl.h"
 
 struct pl_http_socket {
         uint8_t wanted;     /* CURL_POLL_IN | CURL_POLL_OUT, as libcurl asks */

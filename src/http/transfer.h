@@ -7,11 +7,11 @@
 #ifndef PL_HTTP_TRANSFER_H
 #define PL_HTTP_TRANSFER_H
 
-#include <curl/curl.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/list.h"
+#include "http/libcurl.h"
 #include "plat/lock.h"
 #include "sched/wait.h"
 

@@ -10,8 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include <openssl/x509_vfy.h>
-
+#include "http/libcurl.h"
 #include "http/session.h"
 #include "plait/time.h"
 
