@@ -1,6 +1,7 @@
 /*
- * A recording that is read: what recording.c, which scans the file, and cursor.c, which goes from event to event, have
- * in common. One thread's. Nothing in the file is trusted: each number is checked before it counts or points.
+ * A recording that is read: what recording.c, which scans the file, chunk.c, which reads what it finds there, and
+ * cursor.c, which goes from event to event, have in common. One thread's. Nothing in the file is trusted: each number
+ * is checked before it counts or points.
  */
 #ifndef PL_TRACE_RECORDING_H
 #define PL_TRACE_RECORDING_H
@@ -107,6 +108,8 @@ struct plait_recording {
         int error;
 };
 
+/* --- chunk.c --- */
+
 /* The one copy of *bytes* of text; NULL: no memory. */
 const char *pl_trace_keep(struct plait_recording *recording, const char *text, size_t bytes);
 
@@ -116,11 +119,15 @@ const char *pl_trace_function_name(const struct pl_trace_process *process, uint6
 /* The track of lane *number* of a process, made if it is new; NULL: no memory. */
 struct pl_trace_track *pl_trace_track(struct plait_recording *recording, uint32_t process, uint32_t number);
 
+/*
+ * A chunk of *bytes*, of which the first *n* are at *data*, and which begins at *at* in the file. False: it is damaged,
+ * or recording->error says what is wrong.
+ */
+bool pl_trace_read_chunk(struct plait_recording *recording, const uint8_t *data, size_t n, uint64_t at, size_t bytes);
+
 /* --- rest.c: what a process left in its rings --- */
 
 /* 0, also when there is nothing; or -ENOMEM. */
 PL_WARN_UNUSED int pl_trace_read_rings(struct plait_recording *recording, uint32_t index);
-
-/* --- cursor.c --- */
 
 #endif
