@@ -125,9 +125,48 @@ static int64_t time_of(const struct plait_recording *recording, uint64_t ticks)
         return ns > 0 ? ns < 9e18 ? (int64_t)ns : INT64_MAX : 0;
 }
 
+/* When the last event happened that the file has of a lane, or (no memory) not much earlier; 0: it has none. */
+static uint64_t last_ticks_of(const struct plait_recording *recording, const struct pl_trace_track *track)
+{
+        unsigned unit_shift = recording->processes[track->shown.process].unit_shift;
+        struct pl_trace_coder coder;
+        struct pl_trace_event event;
+        uint64_t units;
+        uint32_t string;
+
+        if (!track->n_pieces)
+                return 0;
+        const struct pl_trace_piece *piece = &track->pieces[track->n_pieces - 1];
+        uint8_t *data = malloc(piece->bytes + 1);
+        ssize_t n = data ? read_at(recording, piece->at, data, piece->bytes) : 0;
+        pl_trace_coder_begin(&coder, piece->ticks);
+        coder.time = piece->ticks >> unit_shift;
+        for (size_t at = 0, k; n > 0 && at < (size_t)n; at += k) {
+                k = pl_trace_decode(&coder, data + at, (size_t)n - at, &event, &units, &string);
+                if (!k)
+                        break;
+        }
+        free(data);
+        return coder.time << unit_shift;
+}
+
+/* A process whose end is missing (it was killed, the disk was full) is known up to the last of its events. */
+static void set_last_ticks(struct plait_recording *recording)
+{
+        for (uint32_t i = 0; i < recording->n_tracks; i++) {
+                const struct pl_trace_track *track = &recording->tracks[i];
+                struct pl_trace_process *process = &recording->processes[track->shown.process];
+                uint64_t ticks = process->shown.ended ? 0 : last_ticks_of(recording, track);
+
+                if (ticks && (!process->last_ticks || (int64_t)(ticks - process->last_ticks) > 0))
+                        process->last_ticks = ticks;
+        }
+}
+
 static void set_times(struct plait_recording *recording)
 {
         set_clock(recording);
+        set_last_ticks(recording);
         for (uint32_t i = 0; i < recording->n_processes; i++) {
                 struct pl_trace_process *process = &recording->processes[i];
 

@@ -454,6 +454,18 @@ TEST(what_is_no_recording_is_refused)
         unlink(path);
 }
 
+/* It is as long as its events say, though nothing else tells when it ended. */
+static void check_length(struct plait_recording *recording)
+{
+        struct plait_recording_event event = {0};
+
+        plait_recording_rewind(recording);
+        while (CHECK_OK(plait_recording_next(recording, &event)))
+                ;
+        CHECK_INT(info_of(recording).duration_ns, >=, event.time_ns);
+        CHECK_INT(plait_recording_get_process(recording, 0)->ended_ns, >=, event.time_ns);
+}
+
 TEST(a_recording_that_is_cut_off_is_read_as_far_as_it_goes)
 {
         int64_t n = 20000;
@@ -471,6 +483,7 @@ TEST(a_recording_that_is_cut_off_is_read_as_far_as_it_goes)
                 CHECK_UINT(there, <=, before);
                 CHECK(bytes == st.st_size || there < 20000 || info_of(recording).torn);
                 before = there;
+                check_length(recording);
                 plait_recording_close(recording);
         }
         unlink(path);
