@@ -145,6 +145,37 @@ def page_and_recording_are_written_without_output():
         check("only.html" in os.listdir(folder) and len(os.listdir(folder)) == 3, f"{os.listdir(folder)}")
 
 
+def events_told(said):
+    return int(re.search(r"plait trace: ([\d,]+) events? in ", said).group(1).replace(",", ""))
+
+
+@case
+def recording_is_as_large_as_its_summary_says():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "x")
+        for scene in (("planted",), ("many", "20000"), ("killed",)):
+            said = trace("-o", path, "--", PROGRAM, *scene).stderr
+            check(events_told(said) == summary_of(path)["events"], f"{scene}: {said}")
+        said = trace("--ring", "64", "-o", path, "--", PROGRAM, "many", "2000000").stderr
+        dropped = summary_of(path)["dropped"]
+        check(f", {dropped:,} dropped" in said if dropped else ", none dropped" in said, f"{dropped}: {said}")
+
+
+@case
+def recording_that_was_cut_off_is_as_long_as_its_events():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "x")
+        check(run(PROGRAM, "many", "200000", env={"PLAIT_TRACE": path}).returncode == 0, "the program")
+        with open(path, "rb") as file:
+            whole = file.read()
+        for part in (2, 4, 6):
+            with open(path, "wb") as file:
+                file.write(whole[:len(whole) * part // 8])
+            found = summary_of(path)
+            check(2 * found["duration_s"] >= found["states"]["running"] > 0, str(found))  # it has two workers
+            check("whose end is missing" in trace("--summary", path).stdout, "the summary does not say that it was cut")
+
+
 @case
 def killed_program_is_read_and_converted():
     with tempfile.TemporaryDirectory() as folder:

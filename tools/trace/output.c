@@ -95,16 +95,35 @@ int output_complete(const char *recording, char *message, size_t size)
         return r < 0 ? -1 : 0;
 }
 
+/* As many as a summary has: not all that a lane tells is an event for itself, and some are told by none. */
+static int count_events(struct plait_recording *recording, uint64_t *ret)
+{
+        struct plait_recording_event event;
+        int r;
+
+        *ret = 0;
+        while ((r = plait_recording_next(recording, &event)) > 0)
+                ++*ret;
+        return r;
+}
+
 int output_report(const char *recording, char *message, size_t size)
 {
         char events[32], dropped[32], time[32];
         struct model model;
+        uint64_t n;
 
         if (model_open(&model, recording, message, size) < 0)
                 return -1;
-        fprintf(stderr, "plait trace: %s events in %s, %s\n", text_count(model.info.events, events, sizeof events),
+        int r = count_events(model.recording, &n);
+        if (r < 0) {
+                snprintf(message, size, "%s cannot be read: %s", recording, strerrordesc_np(-r));
+                model_close(&model);
+                return -1;
+        }
+        fprintf(stderr, "plait trace: %s events in %s, %s dropped\n", text_count(n, events, sizeof events),
                 text_seconds((double)model.info.duration_ns / 1e9, time, sizeof time),
-                model.info.dropped ? text_count(model.info.dropped, dropped, sizeof dropped) : "none dropped");
+                model.info.dropped ? text_count(model.info.dropped, dropped, sizeof dropped) : "none");
         if (model.info.dropped)
                 fputs("plait trace: so many are missing, since the rings were full (--ring makes them larger), or so "
                       "many "

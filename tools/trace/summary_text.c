@@ -117,6 +117,7 @@ static void print_head(struct page *page, const char *path)
                         *process->role ? ", " : "", process->role,
                         process->ended ? ""
                         : info->live   ? ", still under way"
+                        : info->torn   ? ", whose end is missing: it was killed, has crashed, or the disk was full"
                                        : ", which did not end regularly: it was killed, or has crashed");
         }
         if (info->torn)
