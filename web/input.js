@@ -2,10 +2,11 @@
 import { extent, taskOf } from './describe.js';
 import { firstEndingAfter, lastStartingBefore } from './levels.js';
 import { GROUP_ROW, TASK_ROW, WORKER_ROW } from './rows.js';
-import { GUTTER, RULER } from './timeline.js';
+import { RULER } from './timeline.js';
 import { toggleTheme } from './theme.js';
 
 const DRAG_MIN = 4;     // px that make a drag of a click
+const PINCH_MIN = 24;   // px between two fingers, below which they say nothing of a scale
 const EDGE = 6;         // px within which the overview's frame is caught at its edge
 const WHEEL_STEP = 0.0016;
 
@@ -14,9 +15,50 @@ function place(event, element) {
     return { x: event.clientX - box.left, y: event.clientY - box.top };
 }
 
+/** Two fingers on the timeline: each keeps the time that it was put upon. */
+class Pinch {
+    constructor(app) {
+        this.app = app;
+        this.fingers = new Map();
+    }
+
+    get isOn() {
+        return this.fingers.size > 1;
+    }
+
+    down(event, x) {
+        if (event.pointerType === 'touch') {
+            this.fingers.set(event.pointerId, { x });
+            this.fingers.forEach((finger) => { finger.time = this.app.timeline.timeAt(finger.x); });
+        }
+    }
+
+    /** Whether it was one of two or more fingers that moved. */
+    move(event, x) {
+        const finger = this.fingers.get(event.pointerId);
+        if (!finger || !this.isOn) {
+            return false;
+        }
+        finger.x = x;
+        const [a, b] = [...this.fingers.values()].sort((one, other) => one.time - other.time);
+        if (b.x - a.x >= PINCH_MIN && b.time > a.time) {
+            const { timeline, viewport } = this.app;
+            const pixel = (b.time - a.time) / (b.x - a.x);
+            const from = a.time - (a.x - timeline.gutter) * pixel;
+            viewport.set(from, from + timeline.plotWidth * pixel);
+        }
+        return true;
+    }
+
+    up(event) {
+        this.fingers.delete(event.pointerId);
+    }
+}
+
 function onTimeline(app) {
     const { timeline } = app;
     const { canvas } = timeline;
+    const pinch = new Pinch(app);
     let drag = null;
 
     canvas.addEventListener('pointerdown', (event) => {
@@ -26,15 +68,19 @@ function onTimeline(app) {
         const { x, y } = place(event, canvas);
         canvas.focus({ preventScroll: true });
         canvas.setPointerCapture(event.pointerId);
-        drag = { x, y, pans: event.shiftKey || event.button === 1, moved: false, time: timeline.timeAt(x),
-            from: app.viewport.from, to: app.viewport.to, scroll: timeline.scroll };
+        pinch.down(event, x);
+        drag = pinch.isOn ? null : { x, y, pans: event.shiftKey || event.button === 1 || event.pointerType === 'touch', moved: false,
+            time: timeline.timeAt(x), from: app.viewport.from, to: app.viewport.to, scroll: timeline.scroll };
         event.preventDefault();
     });
     canvas.addEventListener('pointermove', (event) => {
         const { x, y } = place(event, canvas);
+        if (pinch.move(event, x)) {
+            return;
+        }
         if (!drag) {
-            app.hover(timeline.pick(x, y), x >= GUTTER ? timeline.timeAt(x) : null, event.clientX, event.clientY);
-            canvas.style.cursor = x < GUTTER && y > RULER ? 'default' : 'crosshair';
+            app.hover(timeline.pick(x, y), x >= timeline.gutter ? timeline.timeAt(x) : null, event.clientX, event.clientY);
+            canvas.style.cursor = x < timeline.gutter && y > RULER ? 'default' : 'crosshair';
             return;
         }
         drag.moved ||= Math.abs(x - drag.x) > DRAG_MIN || (drag.pans && Math.abs(y - drag.y) > DRAG_MIN);
@@ -46,16 +92,21 @@ function onTimeline(app) {
             timeline.scrollTo(drag.scroll + drag.y - y);
             app.viewport.set(drag.from + ns, drag.to + ns);
             app.scrolled();
-        } else if (drag.x >= GUTTER) {
+        } else if (drag.x >= timeline.gutter) {
             app.selectRange(drag.time, timeline.timeAt(x), true);
         }
+    });
+    canvas.addEventListener('pointercancel', (event) => {
+        pinch.up(event);
+        drag = null;
     });
     canvas.addEventListener('pointerup', (event) => {
         const { x, y } = place(event, canvas);
         const was = drag;
+        pinch.up(event);
         drag = null;
-        if (was?.moved) {
-            if (!was.pans && app.range) {
+        if (!was || was.moved) {
+            if (was && !was.pans && app.range) {
                 app.selectRange(...app.range, false);
             }
             return;
@@ -84,7 +135,7 @@ function onTimeline(app) {
         const dy = event.deltaY * unit;
         const pixel = app.viewport.span / timeline.plotWidth;
         if (event.ctrlKey || event.metaKey || y < RULER) {
-            app.viewport.zoom(Math.exp(dy * WHEEL_STEP * (event.ctrlKey && Math.abs(dy) < 20 ? 6 : 1)), timeline.timeAt(Math.max(GUTTER, x)));
+            app.viewport.zoom(Math.exp(dy * WHEEL_STEP * (event.ctrlKey && Math.abs(dy) < 20 ? 6 : 1)), timeline.timeAt(Math.max(timeline.gutter, x)));
         } else if (event.shiftKey) {
             app.viewport.pan((dx || dy) * pixel);
         } else {

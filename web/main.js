@@ -204,7 +204,7 @@ class App {
         if (this.hovered) {
             this.#fillTip(this.hovered);
             const { offsetWidth, offsetHeight } = tip;
-            tip.style.left = `${Math.min(x + 16, window.innerWidth - offsetWidth - 8)}px`;
+            tip.style.left = `${Math.max(8, Math.min(x + 16, window.innerWidth - offsetWidth - 8))}px`;
             tip.style.top = `${y + 18 + offsetHeight > window.innerHeight ? y - offsetHeight - 12 : y + 18}px`;
         }
         this.redraw();

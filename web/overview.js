@@ -2,7 +2,7 @@
 import { drawGroup, Frame } from './draw.js';
 import { duration } from './format.js';
 import { palette } from './theme.js';
-import { FONT, GUTTER } from './timeline.js';
+import { FONT, gutterOf, plotOf } from './timeline.js';
 
 /** All tasks' states over the whole recording, and the frame of what is shown. */
 export class Overview {
@@ -16,12 +16,16 @@ export class Overview {
         this.picture = null;
     }
 
+    get gutter() {
+        return gutterOf(this.canvas.clientWidth);
+    }
+
     timeAt(x) {
-        return ((x - GUTTER) / Math.max(1, this.canvas.clientWidth - GUTTER - 14)) * this.app.trace.duration;
+        return ((x - this.gutter) / plotOf(this.canvas.clientWidth)) * this.app.trace.duration;
     }
 
     xOf(time) {
-        return GUTTER + (time / this.app.trace.duration) * Math.max(1, this.canvas.clientWidth - GUTTER - 14);
+        return this.gutter + (time / this.app.trace.duration) * plotOf(this.canvas.clientWidth);
     }
 
     // Where nothing was merged, when something was elsewhere.
@@ -62,7 +66,7 @@ export class Overview {
             most = Math.max(most, sums.reduce((sum, column) => sum + column[i], 0));
         }
         const viewport = { from: 0, to: trace.duration };
-        const frame = new Frame(context, viewport, GUTTER, width - GUTTER - 14, trace);
+        const frame = new Frame(context, viewport, this.gutter, plotOf(width), trace);
         drawGroup(frame, { from: 0, times: sums, most }, 2, height);
         return picture;
     }
@@ -91,12 +95,13 @@ export class Overview {
         context.fillText(duration(app.trace.duration), 12, height / 2 + 8);
 
         const { viewport, range } = app;
-        const x0 = Math.max(GUTTER, this.xOf(viewport.from));
-        const x1 = Math.max(x0 + 2, Math.min(width - 14, this.xOf(viewport.to)));
+        const right = this.gutter + plotOf(width);
+        const x0 = Math.max(this.gutter, this.xOf(viewport.from));
+        const x1 = Math.max(x0 + 2, Math.min(right, this.xOf(viewport.to)));
         context.globalAlpha = 0.62;
         context.fillStyle = colours.raised;
-        context.fillRect(GUTTER, 0, x0 - GUTTER, height);
-        context.fillRect(x1, 0, width - 14 - x1, height);
+        context.fillRect(this.gutter, 0, x0 - this.gutter, height);
+        context.fillRect(x1, 0, right - x1, height);
         context.globalAlpha = 1;
         if (range) {
             context.globalAlpha = 0.25;

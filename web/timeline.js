@@ -6,12 +6,23 @@ import { extent } from './describe.js';
 import { COUNTER_ROW, GROUP_ROW, HEADING, MORE_ROW, SPANS_DEEP, spanHeight, spanTop, TASK_ROW, WORKER_ROW } from './rows.js';
 import { groupColour } from './theme.js';
 
-export const GUTTER = 208;
 export const RULER = 26;
 export const FONT = '11px system-ui, -apple-system, "Segoe UI", sans-serif';
 const NAME_FONT = '12px system-ui, -apple-system, "Segoe UI", sans-serif';
 const STRONG_FONT = '600 11px system-ui, -apple-system, "Segoe UI", sans-serif';
 const NEAR = 3; // px beside a short cell that still mean it
+const EDGE_RIGHT = 14; // px on the right that the scroll bar has
+const NAME_ENOUGH = 96; // px of a name that are enough beside a figure
+
+/** How wide the names of lanes are, of *width* px. */
+export function gutterOf(width) {
+    return Math.round(Math.min(208, Math.max(104, width * 0.29)));
+}
+
+/** How wide the lanes are beside their names. */
+export function plotOf(width) {
+    return Math.max(10, width - gutterOf(width) - EDGE_RIGHT);
+}
 
 export class Timeline {
     constructor(canvas, app) {
@@ -31,18 +42,22 @@ export class Timeline {
         return this.canvas.clientHeight;
     }
 
+    get gutter() {
+        return gutterOf(this.width);
+    }
+
     get plotWidth() {
-        return Math.max(10, this.width - GUTTER - 14);
+        return plotOf(this.width);
     }
 
     timeAt(x) {
         const { viewport } = this.app;
-        return viewport.from + ((x - GUTTER) / this.plotWidth) * viewport.span;
+        return viewport.from + ((x - this.gutter) / this.plotWidth) * viewport.span;
     }
 
     xOf(time) {
         const { viewport } = this.app;
-        return GUTTER + ((time - viewport.from) / viewport.span) * this.plotWidth;
+        return this.gutter + ((time - viewport.from) / viewport.span) * this.plotWidth;
     }
 
     /** Scrolls, within what there is. */
@@ -107,7 +122,7 @@ export class Timeline {
         context.setTransform(ratio, 0, 0, ratio, 0, 0);
         context.textBaseline = 'middle';
         context.font = FONT;
-        const frame = new Frame(context, app.viewport, GUTTER, this.plotWidth, app.trace);
+        const frame = new Frame(context, app.viewport, this.gutter, this.plotWidth, app.trace);
         frame.dimmed = app.dimmed;
         context.fillStyle = frame.colours.background;
         context.fillRect(0, 0, width, height);
@@ -170,7 +185,7 @@ export class Timeline {
             const x = this.xOf(cursor);
             const label = moment(cursor, this.app.viewport.span / this.plotWidth);
             const wide = context.measureText(label).width + 10;
-            const left = Math.min(Math.max(GUTTER, x - wide / 2), this.width - wide - 14);
+            const left = Math.min(Math.max(this.gutter, x - wide / 2), this.width - wide - EDGE_RIGHT);
             context.fillStyle = colours.text;
             context.beginPath();
             context.roundRect(left, 4, wide, RULER - 9, 4);
@@ -185,7 +200,7 @@ export class Timeline {
         const { trace } = this.app;
         context.save();
         context.beginPath();
-        context.rect(GUTTER, Math.max(RULER, y), this.plotWidth, row.height);
+        context.rect(this.gutter, Math.max(RULER, y), this.plotWidth, row.height);
         context.clip();
         context.font = FONT;
         switch (row.type) {
@@ -211,22 +226,35 @@ export class Timeline {
         const { context } = frame;
         context.font = font;
         context.fillStyle = colour;
-        context.fillText(fit(context, label, GUTTER - x - 10 - right), x, y);
+        context.fillText(fit(context, label, this.gutter - x - 10 - right), x, y);
     }
 
     #textAtRight(context, label, y, colour) {
         context.font = FONT;
         context.fillStyle = colour;
         context.textAlign = 'right';
-        context.fillText(label, GUTTER - 12, y);
+        context.fillText(label, this.gutter - 12, y);
         context.textAlign = 'left';
+    }
+
+    // Where there is little room, the name is worth more than the figure.
+    #nameAndFigure(frame, name, figure, y) {
+        const { context, colours } = frame;
+        context.font = FONT;
+        const taken = context.measureText(figure).width + 8;
+        context.font = NAME_FONT;
+        const both = this.gutter - 34 - taken >= Math.min(NAME_ENOUGH, context.measureText(name).width);
+        this.#label(frame, name, 24, y, colours.text, NAME_FONT, both ? taken : 0);
+        if (both) {
+            this.#textAtRight(context, figure, y, colours.faint);
+        }
     }
 
     #drawName(frame, row, y) {
         const { context, colours } = frame;
         const { trace, rows } = this.app;
         context.fillStyle = row.type === HEADING ? colours.raised : colours.background;
-        context.fillRect(0, y, row.type === HEADING ? this.width : GUTTER - 1, row.height);
+        context.fillRect(0, y, row.type === HEADING ? this.width : this.gutter - 1, row.height);
         const middle = y + row.height / 2;
         const twist = (open, x) => {
             context.fillStyle = colours.faint;
@@ -245,19 +273,12 @@ export class Timeline {
             break;
         case COUNTER_ROW: {
             const counter = trace.counters[row.index];
-            const range = counterRangeText(counter);
-            context.font = FONT;
-            const wide = context.measureText(range).width;
-            this.#label(frame, counter.name, 24, middle, colours.text, NAME_FONT, wide + 8);
-            this.#textAtRight(context, range, middle, colours.faint);
+            this.#nameAndFigure(frame, counter.name, counterRangeText(counter), middle);
             break;
         }
-        case WORKER_ROW: {
-            const busy = percent(this.app.busyShare(row.index), 1);
-            this.#label(frame, trace.workerName(row.index), 24, middle, colours.text, NAME_FONT, 44);
-            this.#textAtRight(context, busy, middle, colours.faint);
+        case WORKER_ROW:
+            this.#nameAndFigure(frame, trace.workerName(row.index), percent(this.app.busyShare(row.index), 1), middle);
             break;
-        }
         case GROUP_ROW: {
             if (trace.membersOf[row.index].length) {
                 twist(rows.open.has(row.index), 10);
@@ -280,13 +301,13 @@ export class Timeline {
             const more = trace.groups.tasks[row.index] - trace.membersOf[row.index].length;
             context.font = FONT;
             context.fillStyle = colours.faint;
-            context.fillText(`and ${count(more)} more, in the group's row only`, 36, middle);
+            context.fillText(fit(context, `and ${count(more)} more, in the group's row only`, this.width - 46), 36, middle);
             break;
         }
         default: break;
         }
         context.fillStyle = colours.strong;
-        context.fillRect(GUTTER - 1, y, 1, row.height);
+        context.fillRect(this.gutter - 1, y, 1, row.height);
     }
 
     /** The rectangle in which something picked is drawn, or null when its row is not in the view. */
@@ -321,14 +342,14 @@ export class Timeline {
         if (!rect || rect.y + rect.height < RULER) {
             return;
         }
-        const x0 = Math.max(rect.x0, GUTTER - 4);
-        const x1 = Math.min(rect.x1, GUTTER + this.plotWidth + 4);
-        if (x1 < GUTTER || x0 > GUTTER + this.plotWidth) {
+        const x0 = Math.max(rect.x0, this.gutter - 4);
+        const x1 = Math.min(rect.x1, this.gutter + this.plotWidth + 4);
+        if (x1 < this.gutter || x0 > this.gutter + this.plotWidth) {
             return;
         }
         context.save();
         context.beginPath();
-        context.rect(GUTTER, RULER, this.plotWidth, this.height);
+        context.rect(this.gutter, RULER, this.plotWidth, this.height);
         context.clip();
         context.strokeStyle = colour;
         context.lineWidth = wide;
@@ -345,9 +366,9 @@ export class Timeline {
         if (!range) {
             return;
         }
-        const x0 = Math.max(GUTTER, this.xOf(range[0]));
-        const x1 = Math.min(GUTTER + this.plotWidth, this.xOf(range[1]));
-        if (x1 < GUTTER || x0 > GUTTER + this.plotWidth) {
+        const x0 = Math.max(this.gutter, this.xOf(range[0]));
+        const x1 = Math.min(this.gutter + this.plotWidth, this.xOf(range[1]));
+        if (x1 < this.gutter || x0 > this.gutter + this.plotWidth) {
             return;
         }
         context.fillStyle = colours.accent;
@@ -362,7 +383,7 @@ export class Timeline {
         const label = duration(range[1] - range[0]);
         context.font = STRONG_FONT;
         const wide = context.measureText(label).width + 12;
-        const x = Math.min(Math.max((x0 + x1) / 2 - wide / 2, GUTTER), GUTTER + this.plotWidth - wide);
+        const x = Math.min(Math.max((x0 + x1) / 2 - wide / 2, this.gutter), this.gutter + this.plotWidth - wide);
         context.beginPath();
         context.roundRect(x, RULER + 3, wide, 18, 9);
         context.fill();
@@ -386,7 +407,7 @@ export class Timeline {
     #drawArrows({ context, colours }) {
         context.save();
         context.beginPath();
-        context.rect(GUTTER, RULER, this.plotWidth, this.height);
+        context.rect(this.gutter, RULER, this.plotWidth, this.height);
         context.clip();
         for (const arrow of this.app.arrows) {
             const y0 = this.#anchor(arrow.from, arrow.time);
@@ -419,7 +440,7 @@ export class Timeline {
     #drawPath({ context, colours }) {
         context.save();
         context.beginPath();
-        context.rect(GUTTER, RULER, this.plotWidth, this.height);
+        context.rect(this.gutter, RULER, this.plotWidth, this.height);
         context.clip();
         context.strokeStyle = context.fillStyle = colours.hit;
         context.lineWidth = 2;
@@ -428,7 +449,7 @@ export class Timeline {
         for (const step of this.app.path.steps) {
             const x0 = this.xOf(step.start);
             const x1 = this.xOf(step.end);
-            if (x1 < GUTTER || x0 > GUTTER + this.plotWidth) {
+            if (x1 < this.gutter || x0 > this.gutter + this.plotWidth) {
                 before = null;
                 continue;
             }
@@ -460,7 +481,7 @@ export class Timeline {
         }
         const row = rows.list[rows.indexAt(at)];
         const time = this.timeAt(x);
-        if (x < GUTTER) {
+        if (x < this.gutter) {
             return { type: 'name', row };
         }
         const instant = this.#pickInstant(row, at - rows.top[row.at], time);

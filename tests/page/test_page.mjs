@@ -250,6 +250,61 @@ test('it_fits_a_small_screen', async () => {
     await small.close();
 });
 
+test('it_fits_a_telephone', async () => {
+    const small = await open(browser, path, { width: 400, height: 800 });
+    const seen = await small.page.evaluate(() => ({
+        wide: document.documentElement.scrollWidth,
+        beyond: [...document.querySelectorAll('button:not([role=tab]), input, canvas')].filter((e) => e.checkVisibility())
+            .filter((e) => { const box = e.getBoundingClientRect(); return box.left < 0 || box.right > innerWidth; }).map((e) => e.id),
+        search: document.querySelector('#search').clientWidth,
+        lanes: document.querySelector('#lanes').clientHeight,
+        plot: plaitPage.app.timeline.plotWidth,
+    }));
+    equal(seen.wide, 400, 'how wide it is');
+    equal(seen.beyond.join(), '', 'beyond the edge');
+    check(seen.search >= 100 && seen.plot >= 240 && seen.lanes >= 200, JSON.stringify(seen));
+    for (const tab of ['time', 'selection', 'waits', 'objects', 'requests', 'tasks', 'path', 'counters']) {
+        check((await figures(small.page, tab)).length > 40, `${tab} is empty`);
+        equal(await small.page.evaluate(() => document.documentElement.scrollWidth), 400, `how wide it is with ${tab}`);
+    }
+    equal(small.problems.join('\n'), '', 'problems');
+    await small.close();
+});
+
+/** Puts fingers on the screen, moves them from and to places, and lifts them. */
+async function fingers(subject, from, to) {
+    const client = await subject.context().newCDPSession(subject);
+    const say = (type, places) => client.send('Input.dispatchTouchEvent',
+        { type, touchPoints: places.map(({ x, y }, id) => ({ x, y, id })) });
+    await say('touchStart', from);
+    for (let part = 1; part <= 4; part++) {
+        await say('touchMove', from.map(({ x, y }, i) => ({ x: x + (to[i].x - x) * part / 4, y: y + (to[i].y - y) * part / 4 })));
+    }
+    await say('touchEnd', []);
+    await client.detach();
+}
+
+test('one_finger_pans_two_zoom_and_a_tap_selects', async () => {
+    const small = await open(browser, path, { width: 400, height: 800 });
+    const at = (share) => placeOf(small.page, 'worker', 0, simulated.duration * share);
+    const [left, middle, right] = [await at(0.25), await at(0.5), await at(0.75)];
+    await fingers(small.page, [middle, { ...middle, x: middle.x + 40 }], [left, right]);
+    const zoomed = await shown(small.page);
+    check(zoomed.to - zoomed.from < simulated.duration * 0.6, `it shows ${JSON.stringify(zoomed)}`);
+    await fingers(small.page, [left], [middle]);
+    const panned = await shown(small.page);
+    check(panned.from < zoomed.from, 'it does not follow the finger');
+    near(panned.to - panned.from, zoomed.to - zoomed.from, simulated.duration * 1e-6, 'it zooms, too');
+    check(await small.page.evaluate(() => plaitPage.app.range === null && plaitPage.app.selected === null), 'panning selects');
+    await small.page.keyboard.press('0');
+    const cell = simulated.laneCells[0].reduce((a, b) => (b.end - b.start > a.end - a.start ? b : a));
+    const place = await placeOf(small.page, 'worker', 0, (cell.start + cell.end) / 2);
+    await fingers(small.page, [place], [place]);
+    check((await figures(small.page, 'selection')).includes(`#${cell.ref}`), 'a tap selects nothing');
+    equal(small.problems.join('\n'), '', 'problems');
+    await small.close();
+});
+
 test('without_charts_the_page_says_so_and_works', async () => {
     const plain = await open(browser, plainPath);
     await plain.page.click('#tab-counters');
