@@ -1,6 +1,7 @@
 // Mouse and keys: moving in the picture, selecting, searching.
 import { extent, taskOf } from './describe.js';
 import { firstEndingAfter, lastStartingBefore } from './levels.js';
+import { pickAt } from './pick.js';
 import { GROUP_ROW, TASK_ROW, WORKER_ROW } from './rows.js';
 import { RULER } from './timeline.js';
 import { toggleTheme } from './theme.js';
@@ -79,7 +80,7 @@ function onTimeline(app) {
             return;
         }
         if (!drag) {
-            app.hover(timeline.pick(x, y), x >= timeline.gutter ? timeline.timeAt(x) : null, event.clientX, event.clientY);
+            app.hover(pickAt(timeline, x, y), x >= timeline.gutter ? timeline.timeAt(x) : null, event.clientX, event.clientY);
             canvas.style.cursor = x < timeline.gutter && y > RULER ? 'default' : 'crosshair';
             return;
         }
@@ -111,7 +112,7 @@ function onTimeline(app) {
             }
             return;
         }
-        const picked = timeline.pick(x, y);
+        const picked = pickAt(timeline, x, y);
         if (picked?.type === 'name') {
             app.clickName(picked.row);
         } else {
@@ -120,7 +121,7 @@ function onTimeline(app) {
     });
     canvas.addEventListener('dblclick', (event) => {
         const { x, y } = place(event, canvas);
-        const picked = timeline.pick(x, y);
+        const picked = pickAt(timeline, x, y);
         const span = picked && picked.type !== 'name' && extent(app.trace, picked);
         if (span) {
             app.viewport.frame(...span);

@@ -1,16 +1,14 @@
-// The picture: ruler, rows with their names, selection, arrows; and what lies at a point of it.
-import { Frame, MARK, counterRangeText, drawCounter, drawGroup, drawInstants, drawTask, drawWorker, fit } from './draw.js';
+// The picture: ruler, rows with their names, selection, arrows.
+import { Frame, counterRangeText, drawCounter, drawGroup, drawInstants, drawTask, drawWorker, fit } from './draw.js';
 import { count, duration, moment, percent, roundStep } from './format.js';
-import { cellAt } from './levels.js';
 import { extent } from './describe.js';
-import { COUNTER_ROW, GROUP_ROW, HEADING, MORE_ROW, SPANS_DEEP, spanHeight, spanTop, TASK_ROW, WORKER_ROW } from './rows.js';
+import { COUNTER_ROW, GROUP_ROW, HEADING, MORE_ROW, spanHeight, spanTop, TASK_ROW, WORKER_ROW } from './rows.js';
 import { groupColour } from './theme.js';
 
 export const RULER = 26;
 export const FONT = '11px system-ui, -apple-system, "Segoe UI", sans-serif';
 const NAME_FONT = '12px system-ui, -apple-system, "Segoe UI", sans-serif';
 const STRONG_FONT = '600 11px system-ui, -apple-system, "Segoe UI", sans-serif';
-const NEAR = 3; // px beside a short cell that still mean it
 const EDGE_RIGHT = 14; // px on the right that the scroll bar has
 const NAME_ENOUGH = 96; // px of a name that are enough beside a figure
 
@@ -94,7 +92,8 @@ export class Timeline {
         return bins;
     }
 
-    #instants(kind, index) {
+    /** Which instants lie in the lane of a task ('t') or worker ('w'); undefined: none. */
+    instants(kind, index) {
         if (!this.instantsOf) {
             this.instantsOf = new Map();
             const { instants } = this.app.trace;
@@ -207,12 +206,12 @@ export class Timeline {
         case COUNTER_ROW: drawCounter(frame, trace.counters[row.index], y, row.height); break;
         case WORKER_ROW:
             drawWorker(frame, row.index, y, row.height);
-            drawInstants(frame, this.#instants('w', row.index) ?? [], trace.instants, y, row.height - 7);
+            drawInstants(frame, this.instants('w', row.index) ?? [], trace.instants, y, row.height - 7);
             break;
         case GROUP_ROW: drawGroup(frame, this.#binsOf(row.index), y, row.height); break;
         case TASK_ROW:
             drawTask(frame, row.index, y);
-            drawInstants(frame, this.#instants('t', row.index) ?? [], trace.instants, y, spanTop(0) - 6);
+            drawInstants(frame, this.instants('t', row.index) ?? [], trace.instants, y, spanTop(0) - 6);
             break;
         default: break;
         }
@@ -469,81 +468,5 @@ export class Timeline {
         }
         context.stroke();
         context.restore();
-    }
-
-    /** What lies at a point: {type, index, set, i} of a cell, or a row's type with the time; null in the ruler. */
-    pick(x, y) {
-        const { app } = this;
-        const { trace, rows } = app;
-        const at = y - RULER + this.scroll;
-        if (y < RULER || at >= rows.height || !rows.list.length) {
-            return null;
-        }
-        const row = rows.list[rows.indexAt(at)];
-        const time = this.timeAt(x);
-        if (x < this.gutter) {
-            return { type: 'name', row };
-        }
-        const instant = this.#pickInstant(row, at - rows.top[row.at], time);
-        if (instant) {
-            return instant;
-        }
-        if (row.type === WORKER_ROW) {
-            return this.#pickCell('worker', row.index, trace.workerLanes[row.index], time);
-        }
-        if (row.type === TASK_ROW) {
-            const below = at - rows.top[row.at] - spanTop(0);
-            return below < 0 ? this.#pickCell('task', row.index, trace.taskLanes[row.index], time)
-                : this.#pickSpan(row.index, Math.floor(below / (spanHeight() + 1)), time);
-        }
-        if (row.type === GROUP_ROW || row.type === COUNTER_ROW) {
-            return { type: row.type, index: row.index, time };
-        }
-        return null;
-    }
-
-    // The mark of an instant lies at the foot of a row's cells.
-    #pickInstant(row, below, time) {
-        const foot = { [WORKER_ROW]: row.height - 8, [TASK_ROW]: spanTop(0) - 7 }[row.type];
-        if (foot === undefined || below < foot || below > foot + 6) {
-            return null;
-        }
-        const { instants } = this.app.trace;
-        const near = (MARK * this.app.viewport.span) / this.plotWidth;
-        const found = (this.#instants(row.type === WORKER_ROW ? 'w' : 't', row.index) ?? [])
-            .find((i) => Math.abs(instants.time[i] - time) <= near);
-        return found === undefined ? null : { type: 'instant', index: found };
-    }
-
-    #pickCell(type, index, pyramid, time) {
-        const pixel = this.app.viewport.span / this.plotWidth;
-        const set = pyramid.at(pixel * 1.5);
-        for (const near of [0, pixel, -pixel, NEAR * pixel, -NEAR * pixel]) {
-            const i = cellAt(set, time + near);
-            if (i >= 0) {
-                return { type, index, set, i };
-            }
-        }
-        return null;
-    }
-
-    #pickSpan(task, depth, time) {
-        const { trace, viewport } = this.app;
-        const near = (NEAR * viewport.span) / this.plotWidth;
-        if (depth >= SPANS_DEEP) {
-            return null;
-        }
-        const { spans, requests } = trace;
-        for (let i = trace.spanFrom[task]; i < trace.spanFrom[task + 1] && spans.start[i] <= time + near; i++) {
-            if (spans.depth[i] === depth && spans.end[i] >= time - near) {
-                return { type: 'span', index: i };
-            }
-        }
-        for (const i of depth >= trace.spanDepth[task] ? trace.requestsOf.get(task) ?? [] : []) {
-            if (requests.start[i] <= time + near && requests.start[i] + requests.dur[i] >= time - near) {
-                return { type: 'request', index: i };
-            }
-        }
-        return null;
     }
 }
