@@ -3,6 +3,7 @@
  * budget.
  */
 #include "trace/page.h"
+#include "trace/page_file.h"
 #include "trace/page_fill.h"
 #include "trace/page_template.h"
 
@@ -277,9 +278,6 @@ static int write_all(struct paper *paper, const struct plait_recording *recordin
         if (!error)
                 error = write_meta(paper);
         fwrite(page_template_tail, 1, page_template_tail_bytes, paper->file);
-        errno = EIO; /* of an earlier failure it is no longer known why */
-        if (!error && (fflush(paper->file) != 0 || ferror(paper->file)))
-                error = -errno;
         return error;
 }
 
@@ -288,6 +286,7 @@ static int write_once(struct page_plan *plan, const char *path, const char *out_
                       const struct page_options *options, uint64_t *ret_bytes, char *message, size_t size)
 {
         struct page_fill fill;
+        struct page_file file;
         struct model model;
         int error = page_fill(&fill, plan, path, message, size);
 
@@ -305,16 +304,14 @@ static int write_once(struct page_plan *plan, const char *path, const char *out_
                 .program = first && first->name ? first->name : "program",
                 .command = first && first->command ? first->command : "",
                 .began_real_ns = model.info.began_real_ns,
-                .file = fopen(out_path, "we"),
         };
-        if (!paper.file) {
-                error = -errno;
-        } else {
+        error = page_file_open(&file, out_path);
+        if (!error) {
+                paper.file = file.stream;
                 error = write_all(&paper, model.recording);
-                long at = ftell(paper.file);
-                *ret_bytes = at > 0 ? (uint64_t)at : 0;
-                if (fclose(paper.file) != 0 && !error)
-                        error = -errno;
+                int why = page_file_close(&file);
+                error = why ? why : error; /* what could not be written is known there only */
+                *ret_bytes = file.bytes;
         }
         if (error)
                 explain(message, size, out_path, error);
