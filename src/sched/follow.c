@@ -3,6 +3,8 @@
  * the scope: each follower has a reference to it, the scope has one, and so has a canceller. The scope's lock guards
  * which list is the scope's; it may be held when the list's is taken, not the other way round.
  *
+ * The last to come is cancelled first: a job that waits for one before it to end does not begin when that is cancelled.
+ *
  * Who follows puts itself on the list and then asks whether the scope is cancelled; a canceller marks the scope and
  * then looks at the list. Both by sequentially consistent operations, so one sees the other.
  */
@@ -74,7 +76,7 @@ int pl_sched_follow(struct pl_follower *follower, int64_t *deadline_ns)
                 if (!follower->following)
                         return -ENOMEM;
                 pl_lock_acquire(&follower->following->lock);
-                pl_list_push_back(&follower->following->followers, &follower->link);
+                pl_list_push_front(&follower->following->followers, &follower->link);
                 pl_lock_release(&follower->following->lock);
         }
         int64_t earliest_ns = *deadline_ns;
