@@ -40,7 +40,7 @@ static int keep_pattern(void *arg)
         return 0;
 }
 
-TEST(what_is_on_the_stack_survives_every_wait, .run = in_task, .timeout_ms = 60000)
+TEST(what_is_on_the_stack_survives_every_wait, .run = in_task, .timeout_ms = 120000)
 {
         struct plait_scope scope = PLAIT_SCOPE_INIT;
 

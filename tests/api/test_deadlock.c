@@ -575,7 +575,7 @@ static void *take_turns_in_thread(void *arg)
 }
 
 /* Much waiting, many searches, no circle. */
-TEST(deadlock_search_finds_nothing_where_there_is_none, .run = strict, .timeout_ms = 60000)
+TEST(deadlock_search_finds_nothing_where_there_is_none, .run = strict, .timeout_ms = 120000)
 {
         static struct plait_mutex mutexes[2];
         struct plait_scope scope = PLAIT_SCOPE_INIT;

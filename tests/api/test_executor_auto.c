@@ -91,12 +91,12 @@ static void check_computing(open_fn *open_executor)
         plait_executor_free(executor);
 }
 
-TEST(computing_threads_are_as_many_as_processors, .timeout_ms = 60000)
+TEST(computing_threads_are_as_many_as_processors, .timeout_ms = 120000)
 {
         check_computing(plait_executor_threads);
 }
 
-TEST(computing_processes_are_as_many_as_processors, .timeout_ms = 60000)
+TEST(computing_processes_are_as_many_as_processors, .timeout_ms = 120000)
 {
         check_computing(plait_executor_processes);
 }
@@ -124,12 +124,12 @@ static void check_affinity(open_fn *open_executor)
         plait_executor_free(executor);
 }
 
-TEST(affinity_of_one_processor_makes_it_one_thread, .timeout_ms = 60000)
+TEST(affinity_of_one_processor_makes_it_one_thread, .timeout_ms = 120000)
 {
         check_affinity(plait_executor_threads);
 }
 
-TEST(affinity_of_one_processor_makes_it_one_process, .timeout_ms = 60000)
+TEST(affinity_of_one_processor_makes_it_one_process, .timeout_ms = 120000)
 {
         check_affinity(plait_executor_processes);
 }
@@ -156,12 +156,12 @@ static void check_blocking(open_fn *open_executor)
         plait_executor_free(executor);
 }
 
-TEST(blocking_threads_are_more_than_processors, .timeout_ms = 60000)
+TEST(blocking_threads_are_more_than_processors, .timeout_ms = 120000)
 {
         check_blocking(plait_executor_threads);
 }
 
-TEST(blocking_processes_are_more_than_processors, .timeout_ms = 60000)
+TEST(blocking_processes_are_more_than_processors, .timeout_ms = 120000)
 {
         check_blocking(plait_executor_processes);
 }
@@ -189,12 +189,12 @@ static void check_map(open_fn *open_executor)
         plait_executor_free(executor);
 }
 
-TEST(a_map_of_threads_gets_more_of_them, .timeout_ms = 60000)
+TEST(a_map_of_threads_gets_more_of_them, .timeout_ms = 120000)
 {
         check_map(plait_executor_threads);
 }
 
-TEST(a_map_of_processes_gets_more_of_them, .timeout_ms = 60000)
+TEST(a_map_of_processes_gets_more_of_them, .timeout_ms = 120000)
 {
         check_map(plait_executor_processes);
 }
@@ -214,7 +214,7 @@ static int hang(void *arg, void *result)
         return 0;
 }
 
-TEST(processes_that_die_or_are_killed_are_not_at_work, .timeout_ms = 60000)
+TEST(processes_that_die_or_are_killed_are_not_at_work, .timeout_ms = 120000)
 {
         const struct plait_job dies = {.fn = crash}, hangs = {.fn = hang, .timeout_ns = 1000000};
         struct plait_executor *executor = open_auto(plait_executor_processes);
@@ -286,12 +286,12 @@ static void check_quota(open_fn *open_executor)
         CHECK_UINT(after, >, 1);
 }
 
-TEST(threads_follow_a_quota_that_is_raised, .timeout_ms = 60000)
+TEST(threads_follow_a_quota_that_is_raised, .timeout_ms = 120000)
 {
         check_quota(plait_executor_threads);
 }
 
-TEST(processes_follow_a_quota_that_is_raised, .timeout_ms = 60000)
+TEST(processes_follow_a_quota_that_is_raised, .timeout_ms = 120000)
 {
         check_quota(plait_executor_processes);
 }
@@ -322,7 +322,7 @@ TEST(number_that_is_fixed_has_no_tuner)
         plait_executor_free(executor);
 }
 
-TEST(what_was_measured_in_a_pool_can_be_advised_upon, .timeout_ms = 60000)
+TEST(what_was_measured_in_a_pool_can_be_advised_upon, .timeout_ms = 120000)
 {
         struct plait_advise_run runs[64];
         struct plait_executor *executor = open_auto(plait_executor_processes);

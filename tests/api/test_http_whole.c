@@ -163,17 +163,17 @@ static void all(void (*how)(int (*fetch)(void *), const struct expected *list, s
         plait_session_free(session);
 }
 
-TEST(no_cut_answer_is_taken_for_a_whole_one, .run = with_server, .timeout_ms = 60000)
+TEST(no_cut_answer_is_taken_for_a_whole_one, .run = with_server, .timeout_ms = 120000)
 {
         all(one_by_one);
 }
 
-TEST(no_cut_answer_is_taken_for_a_whole_one_among_others, .run = with_server, .timeout_ms = 60000)
+TEST(no_cut_answer_is_taken_for_a_whole_one_among_others, .run = with_server, .timeout_ms = 120000)
 {
         all(at_once);
 }
 
-TEST(no_cut_answer_is_taken_for_a_whole_one_in_a_thread, .run = with_server_in_thread, .timeout_ms = 60000)
+TEST(no_cut_answer_is_taken_for_a_whole_one_in_a_thread, .run = with_server_in_thread, .timeout_ms = 120000)
 {
         all(one_by_one);
 }

@@ -67,7 +67,7 @@ static int locks(void *arg)
         return r;
 }
 
-TEST(locks_are_let_go, .timeout_ms = 60000)
+TEST(locks_are_let_go, .timeout_ms = 120000)
 {
         inject_everywhere(locks, 3);
 }
@@ -133,7 +133,7 @@ static int messages(void *arg)
         return r < 0 ? r : pass_items(2);
 }
 
-TEST(items_are_never_lost, .timeout_ms = 60000)
+TEST(items_are_never_lost, .timeout_ms = 120000)
 {
         inject_everywhere(messages, 4);
 }
@@ -181,7 +181,7 @@ static int queues(void *arg)
         return r;
 }
 
-TEST(jobs_of_a_queue_are_done_or_still_in_it, .timeout_ms = 60000)
+TEST(jobs_of_a_queue_are_done_or_still_in_it, .timeout_ms = 120000)
 {
         inject_everywhere(queues, 3);
 }
@@ -246,7 +246,7 @@ static int permits(void *arg)
         return r;
 }
 
-TEST(permits_and_futures_are_not_lost, .timeout_ms = 60000)
+TEST(permits_and_futures_are_not_lost, .timeout_ms = 120000)
 {
         inject_everywhere(permits, 1);
 }
@@ -291,7 +291,7 @@ static int nested(void *arg)
         return nest((void *)3);
 }
 
-TEST(nested_scopes_end_and_shields_hold, .timeout_ms = 60000)
+TEST(nested_scopes_end_and_shields_hold, .timeout_ms = 120000)
 {
         inject_everywhere(nested, 10);
 }
@@ -353,7 +353,7 @@ static int many_calls(void *arg)
         return r < 0 ? r : 0;
 }
 
-TEST(calls_at_once_all_end, .timeout_ms = 60000)
+TEST(calls_at_once_all_end, .timeout_ms = 120000)
 {
         inject_everywhere(many_calls, 8);
 }
@@ -374,7 +374,7 @@ static int iterate(void *arg)
         return r;
 }
 
-TEST(an_iteration_that_is_cancelled_leaves_no_task, .timeout_ms = 60000)
+TEST(an_iteration_that_is_cancelled_leaves_no_task, .timeout_ms = 120000)
 {
         inject_everywhere(iterate, 3);
 }

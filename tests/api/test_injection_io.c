@@ -65,7 +65,7 @@ static int sockets(void *arg)
         return r;
 }
 
-TEST(sockets_are_closed, .timeout_ms = 60000)
+TEST(sockets_are_closed, .timeout_ms = 120000)
 {
         inject_everywhere(sockets, 2);
 }
@@ -113,7 +113,7 @@ static int files(void *arg)
         return r < 0 ? r : 0;
 }
 
-TEST(pipes_and_files_are_closed, .timeout_ms = 60000)
+TEST(pipes_and_files_are_closed, .timeout_ms = 120000)
 {
         inject_everywhere(files, 2);
 }
@@ -140,7 +140,7 @@ static int names(void *arg)
         return r < 0 ? r : 0;
 }
 
-TEST(names_and_blocking_calls_leave_nothing, .timeout_ms = 60000)
+TEST(names_and_blocking_calls_leave_nothing, .timeout_ms = 120000)
 {
         inject_everywhere(names, 1);
 }
@@ -193,7 +193,7 @@ static int http(void *arg)
         return r;
 }
 
-TEST(http_requests_leave_nothing, .timeout_ms = 60000)
+TEST(http_requests_leave_nothing, .timeout_ms = 120000)
 {
         inject_everywhere(http, 2);
 }

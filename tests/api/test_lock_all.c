@@ -201,12 +201,12 @@ static void check_crowd(void)
         CHECK_INT(sum, ==, 0);
 }
 
-TEST(lock_all_of_overlapping_sets_never_deadlocks, .run = strict, .timeout_ms = 60000)
+TEST(lock_all_of_overlapping_sets_never_deadlocks, .run = strict, .timeout_ms = 120000)
 {
         check_crowd();
 }
 
-TEST(lock_all_of_one_class_is_no_wrong_order, .run = strict, .timeout_ms = 60000)
+TEST(lock_all_of_one_class_is_no_wrong_order, .run = strict, .timeout_ms = 120000)
 {
         for (int i = 0; i < ACCOUNTS; i++)
                 plait_mutex_init(&accounts[i].mutex, "account");

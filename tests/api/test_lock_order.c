@@ -624,7 +624,7 @@ TEST(order_is_not_learnt_from_a_mutex_that_a_condition_let_go_of, .run = strict,
 enum { MANY = 3000 };
 
 /* More locks than the detector can remember orders of. */
-TEST(order_of_very_many_locks_is_silent, .run = strict, .stderr_match = SILENT, .timeout_ms = 60000)
+TEST(order_of_very_many_locks_is_silent, .run = strict, .stderr_match = SILENT, .timeout_ms = 120000)
 {
         static struct node nodes[MANY];
 
@@ -636,7 +636,7 @@ TEST(order_of_very_many_locks_is_silent, .run = strict, .stderr_match = SILENT, 
 }
 
 TEST(order_is_learnt_again_after_very_many_locks, .run = strict, .signal = SIGABRT, .stderr_match = CIRCLE,
-     .timeout_ms = 60000)
+     .timeout_ms = 120000)
 {
         static struct node nodes[MANY];
 

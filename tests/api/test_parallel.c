@@ -81,7 +81,7 @@ static int fib_that_waits(void *arg)
         return r;
 }
 
-TEST(forked_calls_may_wait, .run = in_task, .timeout_ms = 60000)
+TEST(forked_calls_may_wait, .run = in_task, .timeout_ms = 120000)
 {
         intptr_t n = 14;
 

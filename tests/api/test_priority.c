@@ -152,7 +152,7 @@ static int play(void *arg)
         return 0;
 }
 
-TEST(priority_of_all_kinds_together_lose_nobody, .run = in_task, .timeout_ms = 60000)
+TEST(priority_of_all_kinds_together_lose_nobody, .run = in_task, .timeout_ms = 120000)
 {
         static const unsigned kinds[] = {0, PLAIT_TASK_HIGH, PLAIT_TASK_LOW};
         struct plait_scope scope = PLAIT_SCOPE_INIT;

@@ -90,19 +90,19 @@ static void attempt(int (*scenario)(void *), long number, bool for_good)
         _exit(r ? WRONG : atomic_load(&starved) ? 0 : UNTOUCHED);
 }
 
-TEST(threads_without_memory, .timeout_ms = 60000)
+TEST(threads_without_memory, .timeout_ms = 120000)
 {
         starve_each(attempt, threads, false);
         starve_each(attempt, threads, true);
 }
 
-TEST(tasks_without_memory, .timeout_ms = 60000)
+TEST(tasks_without_memory, .timeout_ms = 120000)
 {
         starve_each(attempt, tasks, false);
         starve_each(attempt, tasks, true);
 }
 
-TEST(threads_of_a_task_without_memory, .timeout_ms = 60000)
+TEST(threads_of_a_task_without_memory, .timeout_ms = 120000)
 {
         starve_each(attempt, threads_of_a_task, false);
         starve_each(attempt, threads_of_a_task, true);

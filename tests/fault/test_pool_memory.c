@@ -286,7 +286,7 @@ TEST(workers_without_memory, .timeout_ms = 120000)
         starve_each(in_worker, starved_worker, true);
 }
 
-TEST(locks_of_processes_without_memory, .timeout_ms = 60000)
+TEST(locks_of_processes_without_memory, .timeout_ms = 120000)
 {
         starve_each(in_program, locks, false);
         starve_each(in_program, locks, true);

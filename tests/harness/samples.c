@@ -82,7 +82,7 @@ TEST(hangs, .timeout_ms = 50)
                 pause();
 }
 
-TEST(leaves_a_process)
+TEST(leaves_a_process, .grace_ms = 50)
 {
         if (CHECK_SYS(fork()) == 0) {
                 for (;;)

@@ -42,7 +42,8 @@ struct test_case {
         int line;
         void (*body)(void);
         void (*run)(void (*body)(void)); /* calls the body; NULL calls it directly */
-        int timeout_ms;                  /* 0: 10 s; multiplied where the build or the machine is slow */
+        int timeout_ms;                  /* 0: a minute; multiplied where the build or the machine is slow */
+        int grace_ms;                    /* for descendants that are about to end when it has; 0: 10 s */
         int signal;                      /* the case is to die of this signal */
         int exit_code;                   /* the case is to end by exit(exit_code) */
         const char *stderr_match;        /* extended regular expression that standard error has to match */

@@ -21,8 +21,8 @@
 #include <unistd.h>
 
 enum {
-        TIMEOUT_MS = 10000,
-        ORPHANS_GRACE_MS = 2000, /* for descendants that are about to end when the case has ended */
+        TIMEOUT_MS = 60000,
+        GRACE_MS = 10000,
 };
 
 static sigset_t mask_in_poll;
@@ -143,7 +143,8 @@ static void kill_children(void)
 /* Descendants that the case did not wait for: they may end by themselves within the grace, else they are killed. */
 static void end_orphans(struct test_run *run)
 {
-        const double deadline = now() + ORPHANS_GRACE_MS * 1e-3 * test_slowness();
+        const int grace_ms = run->test->grace_ms ? run->test->grace_ms : GRACE_MS;
+        const double deadline = now() + grace_ms * 1e-3 * test_slowness();
         for (;;) {
                 const pid_t pid = waitpid(-1, NULL, WNOHANG);
                 if (pid < 0)

@@ -115,17 +115,17 @@ static void check_exchange(size_t capacity)
         close_exchange(&x);
 }
 
-TEST(select_against_select_loses_nothing, .run = in_task, .timeout_ms = 60000)
+TEST(select_against_select_loses_nothing, .run = in_task, .timeout_ms = 120000)
 {
         check_exchange(0);
 }
 
-TEST(select_against_select_loses_nothing_with_room, .run = in_task, .timeout_ms = 60000)
+TEST(select_against_select_loses_nothing_with_room, .run = in_task, .timeout_ms = 120000)
 {
         check_exchange(2);
 }
 
-TEST(select_against_select_loses_nothing_unbounded, .run = in_task, .timeout_ms = 60000)
+TEST(select_against_select_loses_nothing_unbounded, .run = in_task, .timeout_ms = 120000)
 {
         check_exchange(PLAIT_CHANNEL_UNBOUNDED);
 }
@@ -182,12 +182,12 @@ static void check_seesaw(unsigned tasks, unsigned threads)
         plait_channel_free(s.b);
 }
 
-TEST(select_in_opposite_orders_does_not_deadlock, .run = in_task, .timeout_ms = 60000)
+TEST(select_in_opposite_orders_does_not_deadlock, .run = in_task, .timeout_ms = 120000)
 {
         check_seesaw(2, 0);
 }
 
-TEST(select_of_a_task_and_of_a_thread_do_not_deadlock, .run = in_task, .timeout_ms = 60000)
+TEST(select_of_a_task_and_of_a_thread_do_not_deadlock, .run = in_task, .timeout_ms = 120000)
 {
         check_seesaw(1, 1);
 }
@@ -221,7 +221,7 @@ static int exchange_until_cancelled(void *arg)
         }
 }
 
-TEST(select_cancelled_at_any_moment_loses_nothing, .run = in_task, .timeout_ms = 60000)
+TEST(select_cancelled_at_any_moment_loses_nothing, .run = in_task, .timeout_ms = 120000)
 {
         struct exchange x = {0};
 
@@ -300,7 +300,7 @@ static int produce_or_consume(void *arg)
         return produces ? produce(arg) : consume(arg);
 }
 
-TEST(select_over_descriptors_and_channels_loses_nothing, .run = in_task, .timeout_ms = 60000)
+TEST(select_over_descriptors_and_channels_loses_nothing, .run = in_task, .timeout_ms = 120000)
 {
         struct mixture m = {.each = rounds(3000), .producers = 2};
 

@@ -86,12 +86,12 @@ static void exchange(bool owned)
         CHECK_INT(plait_scope_join(&scope), ==, 0);
 }
 
-TEST(timeouts_lose_nothing_on_owned_descriptors, .run = in_task, .timeout_ms = 60000)
+TEST(timeouts_lose_nothing_on_owned_descriptors, .run = in_task, .timeout_ms = 120000)
 {
         exchange(true);
 }
 
-TEST(timeouts_lose_nothing_on_foreign_descriptors, .run = in_task, .timeout_ms = 60000)
+TEST(timeouts_lose_nothing_on_foreign_descriptors, .run = in_task, .timeout_ms = 120000)
 {
         exchange(false);
 }
@@ -108,7 +108,7 @@ static int wait_for_victim(void *arg)
         return 0;
 }
 
-TEST(closing_races_with_waiting, .run = in_task, .timeout_ms = 60000)
+TEST(closing_races_with_waiting, .run = in_task, .timeout_ms = 120000)
 {
         for (int i = 0; i < rounds(); i++) {
                 struct plait_scope scope = PLAIT_SCOPE_INIT;
@@ -149,7 +149,7 @@ static int take_bytes(void *arg)
         }
 }
 
-TEST(many_readers_miss_no_byte, .run = in_task, .timeout_ms = 60000)
+TEST(many_readers_miss_no_byte, .run = in_task, .timeout_ms = 120000)
 {
         struct plait_scope scope = PLAIT_SCOPE_INIT;
         _Atomic int taken = 0;

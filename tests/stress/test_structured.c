@@ -71,7 +71,7 @@ static int sum_up(struct crew *crew, struct plait_scope_record *record, struct p
         return r;
 }
 
-TEST(limits_and_records_are_exact_however_tasks_end, .run = in_task, .timeout_ms = 60000)
+TEST(limits_and_records_are_exact_however_tasks_end, .run = in_task, .timeout_ms = 120000)
 {
         uint32_t random = 12345;
 
@@ -132,7 +132,7 @@ static int until(void *event)
         return r;
 }
 
-TEST(threads_start_and_cancel_while_tasks_end, .run = in_task, .timeout_ms = 60000)
+TEST(threads_start_and_cancel_while_tasks_end, .run = in_task, .timeout_ms = 120000)
 {
         for (int i = 0; i < rounds(60); i++) {
                 struct plait_event joined = PLAIT_EVENT_INIT;
@@ -253,7 +253,7 @@ static void cancel_it(void *scope)
         plait_scope_cancel(scope);
 }
 
-TEST(calls_at_once_end_whenever_they_are_cancelled, .run = in_task, .timeout_ms = 60000)
+TEST(calls_at_once_end_whenever_they_are_cancelled, .run = in_task, .timeout_ms = 120000)
 {
         uint32_t random = 777;
 
@@ -302,7 +302,7 @@ static int take_tokens(void *arg)
         return 0;
 }
 
-TEST(a_limiter_never_gives_more_than_its_rate, .run = in_task, .timeout_ms = 60000)
+TEST(a_limiter_never_gives_more_than_its_rate, .run = in_task, .timeout_ms = 120000)
 {
         struct till till = {.rounds = rounds(200)};
         int64_t start_ns = plait_now_ns();
@@ -349,7 +349,7 @@ static int ask_often(void *arg)
         return 0;
 }
 
-TEST(a_breaker_that_many_share_closes_again, .run = in_task, .timeout_ms = 60000)
+TEST(a_breaker_that_many_share_closes_again, .run = in_task, .timeout_ms = 120000)
 {
         struct service service = {.breaker = PLAIT_BREAKER_INIT(4, 0, 30000), .rounds = rounds(400)};
 

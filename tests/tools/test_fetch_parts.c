@@ -438,7 +438,7 @@ TEST(journal_ignores_torn_and_damaged_lines)
 }
 
 /* Cut after every single byte: what is found is a prefix of what was noted, and never anything else. */
-TEST(journal_survives_a_cut_anywhere, .timeout_ms = 60000)
+TEST(journal_survives_a_cut_anywhere, .timeout_ms = 120000)
 {
         struct folder *folder = make_folder();
         struct journal journal = JOURNAL_INIT;

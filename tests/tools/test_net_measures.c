@@ -244,7 +244,7 @@ TEST(echo_is_answered_by_this_machine, .run = in_task)
         CHECK_UINT(echo.sent, >=, 1);
 }
 
-TEST(series_loses_nothing_on_the_loopback, .run = in_task, .timeout_ms = 60000)
+TEST(series_loses_nothing_on_the_loopback, .run = in_task, .timeout_ms = 120000)
 {
         static struct net_series series;
         struct net_series_opts opts = {.count = 20, .interval_ns = 1000000, .wait_ns = 5000000000};
@@ -486,7 +486,7 @@ static enum net_http_end exchange_with(const char *answer, bool mute, int ms, st
         return reply->end;
 }
 
-TEST(http_exchange_tells_how_it_ended, .run = in_task, .timeout_ms = 60000)
+TEST(http_exchange_tells_how_it_ended, .run = in_task, .timeout_ms = 120000)
 {
         static struct net_http_reply reply;
 

@@ -483,7 +483,7 @@ static void check_backtrace(const char *text, const char *inner, const char *out
         CHECK(strstr(text, "corrupt") == NULL && strstr(text, "Backtrace stopped") == NULL);
 }
 
-TEST(gdb_unwinds_a_running_flow, .timeout_ms = 60000)
+TEST(gdb_unwinds_a_running_flow, .timeout_ms = 120000)
 {
         pid_t pid;
 
@@ -494,7 +494,7 @@ TEST(gdb_unwinds_a_running_flow, .timeout_ms = 60000)
         end_child(pid);
 }
 
-TEST(gdb_unwinds_a_suspended_flow_from_its_context, .timeout_ms = 60000)
+TEST(gdb_unwinds_a_suspended_flow_from_its_context, .timeout_ms = 120000)
 {
         pid_t pid;
 

@@ -148,7 +148,7 @@ static void trim_to_the_end(void)
         }
 }
 
-TEST(memory_comes_back_after_a_peak, .timeout_ms = 60000)
+TEST(memory_comes_back_after_a_peak, .timeout_ms = 120000)
 {
         size_t n = 500000 / (size_t)test_slowness();
         struct thing **things = calloc(n, sizeof(struct thing *));
@@ -212,7 +212,7 @@ static void *trade(void *arg)
         return NULL;
 }
 
-TEST(threads_share_the_pool, .timeout_ms = 60000)
+TEST(threads_share_the_pool, .timeout_ms = 120000)
 {
         struct pl_thread threads[4];
         int rounds = 3000 / test_slowness();
