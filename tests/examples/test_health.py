@@ -46,16 +46,20 @@ def services():
     return urls
 
 
-def ask(urls):
-    started = time.monotonic()
-    done = subprocess.run([program], input="\n".join(urls), stdout=subprocess.PIPE, text=True, check=False)
+def ask(urls, silent=0):
+    """Asks again if others than the *silent* ones do not answer in time: a machine may be that busy."""
+    for _ in range(20):
+        started = time.monotonic()
+        done = subprocess.run([program], input="\n".join(urls), stdout=subprocess.PIPE, text=True, check=False)
+        if sum("time" in line for line in done.stdout.splitlines()) <= silent:
+            break
     return done, time.monotonic() - started
 
 
 @case
 def those_that_are_not_well_are_named():
     urls = services()
-    done, seconds = ask(urls)
+    done, seconds = ask(urls, 1)
     lines = done.stdout.splitlines()
     check(done.returncode == 1, f"ended with {done.returncode}")
     check(len(lines) == 4, done.stdout)

@@ -262,11 +262,11 @@ def echo(client, request, rest):
 def stall(client, request, rest):
     client.head("Content-Length: 200")
     client.send(BODY)
-    stop.wait(30)
+    stop.wait(600)
 
 
 def no_answer(client, request, rest):
-    stop.wait(30)
+    stop.wait(600)
 
 
 def busy(client, request, rest):

@@ -6,17 +6,20 @@ import resource
 import select
 import signal
 import subprocess
+import sys
 import time
 
 from tap import Skip, check
 
-TIMEOUT = 120
+TIMEOUT = 600
+PLAIT = next((argument for argument in sys.argv if os.path.basename(argument) == "plait"), None)
 
 
 class Inspected:
     """The program in a scene, ready to be looked at; it ends with the block."""
 
     def __init__(self, program, *scene, **kwargs):
+        self.scene = scene[0]
         self.said = ""
         self.process = subprocess.Popen([program, *map(str, scene)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         **kwargs)
@@ -31,8 +34,24 @@ class Inspected:
             self.said += more
         return found
 
+    def settle(self):
+        """It says that it is ready when its tasks have come to the functions in which they wait; until they do."""
+        summary = r"11 tasks: 10 waiting, 1 running; 1 waiting thread;"
+        if self.scene in ("crowd", "compact", "remains"):
+            told = f"{int(self.wait_until(r'^tasks (.+)').group(1)):,}"
+            summary = f"{told} tasks: {told} waiting;"
+        end = time.monotonic() + TIMEOUT
+        while True:
+            done = subprocess.run([PLAIT, "ps", "--no-stacks", "-n", "1", str(self.pid)], stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT, check=False)
+            if re.search("^" + summary, done.stdout, re.M):
+                return
+            check(time.monotonic() < end, f"not all of its tasks wait: {done.stdout}")
+
     def __enter__(self):
         self.wait_until(r"^ready \d+")
+        if self.scene in ("states", "crowd", "compact", "remains"):
+            self.settle()
         return self
 
     def __exit__(self, *_):

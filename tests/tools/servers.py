@@ -18,7 +18,7 @@ import threading
 from tap import Skip, check
 
 PLAIT, SOURCE = sys.argv[1:3]
-TIMEOUT = 60
+TIMEOUT = 300
 IN_MODIFY = 0x2
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that servers are stopped
 folders = []

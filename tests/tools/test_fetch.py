@@ -213,7 +213,7 @@ def a_list_that_cannot_be_read_is_named():
 
 
 def hold(handler, path):
-    handler.server.site.gate.wait(60)
+    handler.server.site.gate.wait(600)
     handler.reply(b"held")
 
 
@@ -235,9 +235,9 @@ def auto_begins_with_eight_and_grows_while_all_goes_well():
             if asked <= 16:
                 of_the_first.append(site.now)
         if asked <= 8:
-            eight.wait(60)
+            eight.wait(600)
         elif asked > 32:
-            more.wait(60)
+            more.wait(600)
         handler.reply(b"x")
 
     site = Site(hold)
@@ -336,7 +336,7 @@ def a_slow_host_holds_up_nobody_else():
 def rate_spaces_the_requests():
     out, url = folder(), nginx.file("rate", b"x")
     done = fetch_json("--rate", "100/s", "-i", "-", "-o", out, data="".join(f"{url}?{i}\n" for i in range(41)))
-    check(done.code == 0 and 0.4 <= done.summary["wall_s"] < 10, str(done.summary))
+    check(done.code == 0 and 0.4 <= done.summary["wall_s"] < 60, str(done.summary))
 
 
 @case

@@ -24,7 +24,7 @@ def gated(free):
         with site.lock:
             number = len(site.asked)
         if number > free:
-            site.gate.wait(60)
+            site.gate.wait(600)
         handler.reply(path.encode() * 10)
 
     return Site(answer)
@@ -104,7 +104,7 @@ def kill_in_the_middle_of_a_large_body_leaves_nothing_under_its_name():
         handler.end_headers()
         handler.wfile.write(b"x" * 5000000)
         handler.wfile.flush()
-        handler.server.site.gate.wait(60)
+        handler.server.site.gate.wait(600)
 
     site, out = Site(answer), folder()
     process = start(site.url("large"), "-o", out)
@@ -156,7 +156,7 @@ def a_second_interrupt_ends_it_on_the_spot():
     process = start("--json", "-i", path, "-o", out)
     site.wait_for(lambda s: len(s.asked) > 100 and s.now == 0)
     process.send_signal(signal.SIGINT)
-    for _ in range(100):
+    for _ in range(600):
         try:
             process.wait(timeout=0.5)
             break
@@ -174,7 +174,7 @@ def a_closed_standard_output_ends_the_run():
     process = start("--json", "-i", path, "-o", out)
     process.stdout.readline()
     process.stdout.close()
-    code = process.wait(timeout=60)
+    code = process.wait(timeout=300)
     err = process.stderr.read().decode()
     process.stderr.close()
     check(code == 1 and "standard output" in err and "Broken pipe" in err, f"{code} {err}")

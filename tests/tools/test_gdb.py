@@ -30,7 +30,7 @@ def gdb(target, *commands):
 
 def number_of(pid, name):
     done = subprocess.run([PLAIT, "ps", "--json", f"--name={name}", str(pid)], stdout=subprocess.PIPE, text=True,
-                          timeout=100, check=True)
+                          timeout=300, check=True)
     return json.loads(done.stdout.splitlines()[0])["id"]
 
 

@@ -19,7 +19,7 @@ from inspected import Inspected
 from tap import case, check, main
 
 PLAIT, PROGRAM = sys.argv[1:]
-TIMEOUT = 60
+TIMEOUT = 300
 
 
 def top(*args):

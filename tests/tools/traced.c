@@ -24,7 +24,7 @@
 static struct plait_mutex stock_lock;
 static struct plait_queue *orders;
 static struct plait_event turn;
-static _Atomic int stop;
+static _Atomic int stop, rounds;
 static int listener;
 static long count = 1000;
 
@@ -168,6 +168,7 @@ static int be_busy(void *arg)
                 if (r < 0)
                         return r;
                 PLAIT_COUNTER("rounds", 1.0);
+                atomic_fetch_add(&rounds, 1);
         }
         return 0;
 }
@@ -179,9 +180,10 @@ static int show_busy(bool killed)
 
         for (int i = 0; i < 4; i++)
                 start(&scope, "restless", be_busy, NULL);
-        if (killed) {
-                if (plait_sleep(plait_in_ms(50)) < 0)
+        while (atomic_load(&rounds) < 20)
+                if (plait_sleep(plait_in_ms(5)) < 0)
                         return -1;
+        if (killed) {
                 plait_trace_message("the end");
                 kill(getpid(), SIGKILL);
         }
