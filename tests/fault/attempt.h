@@ -12,7 +12,7 @@
 #include "harness/test.h"
 #include "starve.h"
 
-enum { TRIES_MOST = 3000, HANG_S = 20, UNTOUCHED = 77, WRONG = 1 };
+enum { TRIES_MOST = 3000, HANG_S = 60, UNTOUCHED = 77, WRONG = 1 };
 
 /* In a process of its own: run *scenario*, in which allocation *number* fails, and end with 0, WRONG or UNTOUCHED. */
 typedef void attempt_fn(int (*scenario)(void *), long number, bool for_good);

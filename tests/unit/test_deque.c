@@ -72,7 +72,7 @@ static void *thief(void *arg)
 }
 
 /* Bursts of every length end in the owner and the thieves fighting for the last item. */
-TEST(every_item_is_taken_exactly_once, .timeout_ms = 30000)
+TEST(every_item_is_taken_exactly_once)
 {
         pthread_t threads[THIEVES];
         struct plait_task *task;

@@ -139,7 +139,7 @@ static void *trade(void *arg)
         return NULL;
 }
 
-TEST(threads_share_the_pool, .timeout_ms = 30000)
+TEST(threads_share_the_pool)
 {
         struct pl_thread threads[4];
         struct pl_stack_stats stats;
@@ -191,7 +191,7 @@ static void peak_of(size_t n, bool touch)
         }
 }
 
-TEST(memory_comes_back_after_a_peak, .timeout_ms = 60000)
+TEST(memory_comes_back_after_a_peak, .timeout_ms = 120000)
 {
         size_t before, peak, after;
         struct pl_stack_stats stats;
