@@ -379,7 +379,7 @@ static void hold(const struct plait_array_handle *handle, int wfd)
                 pause();
 }
 
-TEST(array_outlives_the_process_that_made_it, .timeout_ms = 20000)
+TEST(array_outlives_the_process_that_made_it)
 {
         struct plait_array array = PLAIT_ARRAY_INIT, late = PLAIT_ARRAY_INIT;
         struct plait_array_handle handle;
@@ -454,7 +454,7 @@ static void let_all_be_killed(size_t bytes)
 }
 
 /* Others use shared memory meanwhile, so there is much of it here, and half of that would be a leak. */
-TEST(array_is_freed_with_its_last_user_even_after_crashes, .timeout_ms = 60000)
+TEST(array_is_freed_with_its_last_user_even_after_crashes, .timeout_ms = 120000)
 {
         enum { TIMES = 10, MIB = 64 };
         const long before = shared_kib();

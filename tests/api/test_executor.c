@@ -146,7 +146,8 @@ TEST(who_waits_may_give_up)
 
 static void check_select(const struct kind *kind)
 {
-        struct plait_executor *executor = open_executor(kind, NULL);
+        struct plait_executor_opts opts = {.size = sizeof opts, .workers = 2};
+        struct plait_executor *executor = open_executor(kind, &opts);
         struct gate gate = {0};
         int seven = 7;
         struct plait_job shut = {.fn = pass_gate, .arg = &gate};

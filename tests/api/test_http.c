@@ -252,6 +252,8 @@ static void check_timeouts(void)
         snprintf(url, sizeof url, "https://127.0.0.1:%u/", ntohs(address.sin_port));
         session = web_session(&quick);
         expect_timeout(url, NULL, PLAIT_HTTP_CONNECT_TIMEOUT);
+        plait_session_free(session);
+        session = web_session(NULL); /* on a slow machine the others may take longer than that to connect */
         expect_timeout(web_url("plain", "no-answer"), &first, PLAIT_HTTP_FIRST_BYTE_TIMEOUT);
         expect_timeout(web_url("plain", "stall"), &stall, PLAIT_HTTP_STALL_TIMEOUT);
         expect_timeout(web_url("plain", "stall"), &total, PLAIT_HTTP_TOTAL_TIMEOUT);
@@ -507,7 +509,7 @@ static int get_some(void *tls)
         return 0;
 }
 
-TEST(limits_hold, .run = with_server, .timeout_ms = 30000)
+TEST(limits_hold, .run = with_server)
 {
         const struct plait_session_opts few = {.size = sizeof few, .transfers = 5, .transfers_per_host = 3};
         struct plait_scope scope = PLAIT_SCOPE_INIT;

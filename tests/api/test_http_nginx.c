@@ -65,21 +65,21 @@ static void fetch_all(const char *from, unsigned flags)
         plait_session_free(session);
 }
 
-TEST(files_arrive_whole_over_http1, .run = with_nginx, .timeout_ms = 30000)
+TEST(files_arrive_whole_over_http1, .run = with_nginx)
 {
         fetch_all("plain", 0);
         CHECK_INT(versions[11], ==, 4 * FILES);
         CHECK_INT(reused, >=, 4 * FILES - TASKS);
 }
 
-TEST(files_arrive_whole_over_http2_and_tls, .run = with_nginx, .timeout_ms = 30000)
+TEST(files_arrive_whole_over_http2_and_tls, .run = with_nginx)
 {
         fetch_all("tls", 0);
         CHECK_INT(versions[20], ==, 4 * FILES);
         CHECK_INT(reused, >=, 4 * FILES - TASKS);
 }
 
-TEST(http1_can_be_insisted_on, .run = with_nginx, .timeout_ms = 30000)
+TEST(http1_can_be_insisted_on, .run = with_nginx)
 {
         fetch_all("tls", PLAIT_SESSION_HTTP1);
         CHECK_INT(versions[11], ==, 4 * FILES);

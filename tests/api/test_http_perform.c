@@ -42,7 +42,7 @@ static int fetch(void *arg)
         return 0;
 }
 
-TEST(transfers_of_many_tasks_run_at_once, .run = with_server, .timeout_ms = 30000)
+TEST(transfers_of_many_tasks_run_at_once, .run = with_server)
 {
         struct plait_scope scope = PLAIT_SCOPE_INIT;
 

@@ -42,11 +42,16 @@ TEST(no_more_go_through_than_the_rate_allows, .run = in_task)
 
 TEST(unused_tokens_beyond_the_burst_are_lost, .run = in_task)
 {
+        int64_t start_ns, tokens = 0;
+
         CHECK_OK(plait_limiter_init(&limiter, 1000, 3));
         CHECK_OK(plait_limiter_acquire(&limiter, 3, 0));
-        CHECK_OK(plait_sleep(plait_in_ms(20)));
+        CHECK_OK(plait_sleep(plait_in_ms(50)));
+        start_ns = plait_now_ns();
         CHECK_OK(plait_limiter_acquire(&limiter, 3, 0));
-        CHECK_INT(plait_limiter_acquire(&limiter, 3, 0), ==, -ETIMEDOUT);
+        while (plait_limiter_acquire(&limiter, 1, 0) == 0)
+                tokens++;
+        CHECK_INT(tokens, <=, (plait_now_ns() - start_ns) / 1000000 + 1); /* what has come meanwhile */
 }
 
 static int order[3];
@@ -72,12 +77,15 @@ static void with_one_worker(void (*body)(void))
 TEST(who_wants_many_is_not_overtaken, .run = with_one_worker)
 {
         struct plait_scope scope = PLAIT_SCOPE_INIT;
+        int64_t start_ns = plait_now_ns();
 
-        CHECK_OK(plait_limiter_init(&limiter, 200, 10));
-        CHECK_OK(plait_limiter_acquire(&limiter, 8, 0)); /* 2 are left */
+        CHECK_OK(plait_limiter_init(&limiter, 100, 10));
+        CHECK_OK(plait_limiter_acquire(&limiter, 8, 0)); /* 2 are left; in 70 ms there are 9 */
         plait_scope_go(&scope, acquire_and_note, (void *)9);
         plait_yield();
-        CHECK_INT(plait_limiter_try_acquire(&limiter, 1), ==, -EAGAIN);
+        int r = plait_limiter_try_acquire(&limiter, 1);
+        if (plait_now_ns() - start_ns < 70000000)
+                CHECK_INT(r, ==, -EAGAIN);
         plait_scope_go(&scope, acquire_and_note, (void *)1);
         CHECK_INT(plait_scope_join(&scope), ==, 0);
         CHECK_INT(order[0], ==, 9);

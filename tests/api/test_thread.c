@@ -208,7 +208,7 @@ static void check_workers(struct plait_run_opts opts, struct view expected)
         }
 }
 
-TEST(thread_options_of_a_run_are_all_workers, .timeout_ms = 30000)
+TEST(thread_options_of_a_run_are_all_workers)
 {
         struct view before = view_of_self();
         const unsigned cpu = some_cpu();
@@ -224,7 +224,7 @@ TEST(thread_options_of_a_run_are_all_workers, .timeout_ms = 30000)
         CHECK_INT(view_of_self().cpus, ==, before.cpus);
 }
 
-TEST(thread_pinned_workers_have_one_processor_each, .timeout_ms = 30000)
+TEST(thread_pinned_workers_have_one_processor_each)
 {
         struct view before = view_of_self();
 
