@@ -18,7 +18,7 @@
  *
  * static int app(void *arg)
  * {
- *         int ms[] = {60000, 1, 30};
+ *         int ms[] = {60000, 1, 500};
  *         struct plait_call calls[3], *call;
  *         struct plait_as_completed each;
  *         int r, seen = 0;

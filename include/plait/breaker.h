@@ -11,7 +11,7 @@
  * #include <plait/plait.h>
  * #include <assert.h>
  *
- * static struct plait_breaker breaker = PLAIT_BREAKER_INIT(2, 5000000, 1000000000); // 2 failures, 5 ms, 1 s
+ * static struct plait_breaker breaker = PLAIT_BREAKER_INIT(2, 5000000, 60000000000); // 2 failures, 5 ms, 1 min
  *
  * static int never_answers(void *arg)
  * {

@@ -47,7 +47,7 @@ static int hold_locks(struct plait_scope *scope)
         if (r < 0)
                 return r;
         go(scope, write_it, NULL);
-        r = seen(plait_sleep(plait_in_ms(1)));
+        r = seen(plait_sleep(plait_in_ms(20))); /* not over before it begins: the other one is to wait */
         plait_rwlock_unlock_read(&rwlock);
         return r;
 }
