@@ -60,7 +60,9 @@ struct pl_worker {
         uint64_t random;
         struct pl_clock clock;
         uint64_t last_service; /* in ticks of the counter, as are those below */
-        uint64_t turn_began;   /* when a joining task last made way for others */
+        uint64_t turn_began;   /* when a joining task last made way for others, */
+        uint64_t turn_looked;  /* and when that was last asked */
+        uint32_t turn_rest;    /* so many children more before it is asked again */
         struct pl_poller *poller;
         unsigned index;
         bool spare;          /* works only while others are stuck (spare.c) */

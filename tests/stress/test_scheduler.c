@@ -146,3 +146,60 @@ TEST(one_task_that_computes_does_not_hold_up_the_others)
         unsetenv("PLAIT_WORKERS");
         CHECK_INT(plait_run(hog_and_sleepers, NULL, &opts), ==, 0);
 }
+
+/* --- children that run on their parent's stack --- */
+
+enum { CHILDREN = 200 };
+
+static int rounds;
+static bool all_done;
+
+static int go_round(void *arg)
+{
+        (void)arg;
+        for (; !all_done; rounds++)
+                plait_yield();
+        return 0;
+}
+
+static int compute(void *until_ns)
+{
+        int64_t end_ns = plait_in_ns((intptr_t)until_ns);
+
+        while (until_ns && plait_now_ns() < end_ns)
+                ;
+        return 0;
+}
+
+static void join_children_of(int64_t ns)
+{
+        struct plait_scope scope = PLAIT_SCOPE_INIT;
+
+        for (int i = 0; i < CHILDREN; i++)
+                CHECK_OK(plait_scope_go(&scope, compute, (void *)(intptr_t)ns));
+        CHECK_INT(plait_scope_join(&scope), ==, 0);
+}
+
+static int join_beside_another(void *arg)
+{
+        struct plait_scope scope = PLAIT_SCOPE_INIT;
+
+        (void)arg;
+        CHECK_OK(plait_scope_go(&scope, go_round, NULL));
+        plait_yield();
+        join_children_of(0);
+        int before = rounds;
+        join_children_of(200000);
+        CHECK_INT(rounds, >, before);
+        all_done = true;
+        return plait_scope_join(&scope);
+}
+
+/* Small children first: what is known of them must not hold for the large ones that follow. */
+TEST(a_join_lets_others_go_on_between_its_children)
+{
+        struct plait_run_opts opts = {.size = sizeof opts, .workers = 1};
+
+        unsetenv("PLAIT_WORKERS");
+        CHECK_INT(plait_run(join_beside_another, NULL, &opts), ==, 0);
+}
