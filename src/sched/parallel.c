@@ -3,8 +3,8 @@
  *
  * A range is cut in two only when this worker's deque is empty, that is, when whatever it had offered has been taken:
  * then somebody is out of work (lazy binary splitting, Tzannes et al., PPoPP 2010). In between it works through chunks
- * that take some microseconds each, so that what goes on around the body does not count. How many items that is, is
- * measured as it goes.
+ * that take tens of microseconds each, so that what goes on around the body does not count, and less towards the end.
+ * How many items that is, is measured as it goes.
  */
 #include "plait/parallel.h"
 
@@ -12,8 +12,9 @@
 #include "sched/fork.h"
 
 enum {
-        CHUNK_MIN_US = 4,
+        CHUNK_MIN_US = 12,
         CHUNK_MAX_US = 40,
+        CHUNK_SHRINKS = 8, /* the last ones are smaller by this */
 };
 
 struct loop {
@@ -40,11 +41,27 @@ static bool offered_nothing(void)
         return pl_deque_empty(&pl_sched_self_get()->fresh);
 }
 
+static size_t smallest_chunk(const struct range *range)
+{
+        return range->chunk / CHUNK_SHRINKS + 1;
+}
+
+/* Towards the end they get smaller, so that all end together. */
+static size_t chunk_of(const struct range *range, size_t left)
+{
+        size_t n = left / 4;
+
+        if (n >= range->chunk)
+                return range->chunk;
+        if (n < smallest_chunk(range))
+                n = smallest_chunk(range);
+        return n < left ? n : left;
+}
+
 /* The next chunk, and how large the one after should be. */
 static void run_chunk(struct range *range)
 {
-        size_t left = range->end - range->begin;
-        size_t n = range->chunk < left ? range->chunk : left;
+        size_t n = chunk_of(range, range->end - range->begin);
         uint64_t start = pl_plat_ticks();
         int r = range->loop->body(range->begin, range->begin + n, range->loop->arg);
 
@@ -67,7 +84,7 @@ static int run_range(void *arg)
         while (range->begin < range->end && !atomic_load_explicit(&range->loop->error, memory_order_relaxed)) {
                 size_t left = range->end - range->begin;
 
-                if (left <= range->chunk || !offered_nothing()) {
+                if (left <= smallest_chunk(range) || !offered_nothing()) {
                         run_chunk(range);
                         continue;
                 }
