@@ -6,6 +6,7 @@ usage: inner.py BUILD CERTIFICATES KIND NUMBER [ROUNDS]
 import json
 import os
 import sys
+import threading
 import time
 
 import faults
@@ -105,13 +106,32 @@ def usage(lab, number):
     yield {"user": "root", "wrong": wrong}
 
 
+class Pulse:
+    """How late who sleeps wakes up at most: what the machine's other work does to everything in the lab."""
+
+    def __init__(self):
+        self.late = 0.0
+        threading.Thread(target=self.beat, daemon=True).start()
+
+    def beat(self):
+        while True:
+            end = time.monotonic() + 0.005
+            time.sleep(0.005)
+            self.late = max(self.late, time.monotonic() - end)
+
+    def take(self):
+        late, self.late = self.late, 0.0
+        return late
+
+
 def main():
     build, certificates, kind, *numbers = sys.argv[1:]
     begin = time.monotonic()
     try:
         lab = Lab(build, certificates)
+        pulse = Pulse()
         for got in {"scenario": scenario, "pair": pair, "healthy": healthy, "use": usage}[kind](lab, *map(int, numbers)):
-            print(json.dumps(got), flush=True)
+            print(json.dumps({**got, "late": pulse.take()}), flush=True)
     except NoFault as error:
         print(json.dumps({"fault": f"the fault is not there: {error}"}), flush=True)
     except Broken as error:

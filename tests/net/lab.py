@@ -83,7 +83,7 @@ def must(command, **kwargs):
     return done.stdout
 
 
-def read_until(stream, words, seconds=20.0):
+def read_until(stream, words, seconds=60.0):
     """Reads what a process writes until *words* have come; what it has written. *stream* is a pipe from it."""
     end, text = time.monotonic() + seconds, b""
     while words not in text:
@@ -203,7 +203,7 @@ class Lab:
         clean.update(env or {})
         return subprocess.Popen([str(word) for word in command], preexec_fn=child, env=clean, cwd="/", **kwargs)
 
-    def run(self, where, command, user="root", env=None, timeout=60):
+    def run(self, where, command, user="root", env=None, timeout=300):
         command = command.split() if isinstance(command, str) else command
         begin = time.monotonic()
         process = self.start(where, command, user, env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -438,7 +438,7 @@ class Lab:
         return [info["local"] for one in got for info in one.get("addr_info", []) if info["scope"] == "global"]
 
     @staticmethod
-    def wait_for_addresses(condition, what, seconds=10.0):
+    def wait_for_addresses(condition, what, seconds=60.0):
         """Waits until condition() holds, asking again with each change of the client's addresses."""
         end = time.monotonic() + seconds
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as changes:
@@ -454,7 +454,7 @@ class Lab:
 
     # What is tested.
 
-    def plait(self, *args, user="root", env=None, timeout=60):
+    def plait(self, *args, user="root", env=None, timeout=300):
         return self.run("c", [f"{BUILD}/plait", "net", *args], user, env, timeout)
 
     def forget(self):
