@@ -40,11 +40,19 @@ static const size_t nominal_bytes[PL_STACK_CLASSES] = {
 static struct pl_stack_slab *_Atomic table[TABLE_SIZE];
 static _Atomic uint32_t table_end; /* entries from here on were never used */
 
+/* Asked for once: each join wants to know how large a stack is. */
 static size_t page_bytes(void)
 {
-        long n = sysconf(_SC_PAGESIZE);
+        static _Atomic size_t known;
+        size_t bytes = atomic_load_explicit(&known, memory_order_relaxed);
 
-        return n > 0 ? (size_t)n : 4096;
+        if (PL_UNLIKELY(!bytes)) {
+                long n = sysconf(_SC_PAGESIZE);
+
+                bytes = n > 0 ? (size_t)n : 4096;
+                atomic_store_explicit(&known, bytes, memory_order_relaxed);
+        }
+        return bytes;
 }
 
 static size_t round_up(size_t n, size_t to)
@@ -64,7 +72,9 @@ int pl_mem_stack_class(size_t bytes)
 
 size_t pl_mem_stack_class_bytes(enum pl_stack_class class)
 {
-        return round_up(nominal_bytes[class] * STACK_SCALE, page_bytes());
+        size_t page = page_bytes(); /* a power of two */
+
+        return (nominal_bytes[class] * STACK_SCALE + page - 1) & ~(page - 1);
 }
 
 static bool table_add(struct pl_stack_slab *slab)
