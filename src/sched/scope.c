@@ -163,6 +163,28 @@ static struct plait_task *new_child(struct pl_worker *worker, int (*fn)(void *ar
         return task;
 }
 
+/* Whether *worker*'s current task owns *scope*, which is open, and nobody else needs to know of a task started there.
+ */
+static PL_ALWAYS_INLINE bool can_go_quickly(const struct plait_scope *scope, const struct pl_worker *worker)
+{
+        return scope->pl_state == PL_SCOPE_OPEN && worker->current == scope->pl_owner &&
+               pl_deque_is_open(&worker->fresh) && worker->tasks.n && worker->next_id != worker->end_id &&
+               !pl_trace_is_on() && !atomic_load_explicit(&pl_sched_local_inherited, memory_order_relaxed);
+}
+
+static PL_ALWAYS_INLINE int go_quickly(struct plait_scope *scope, struct pl_worker *worker, int (*fn)(void *arg),
+                                       void *arg)
+{
+        struct plait_task *task = pl_mem_slab_get_hot(&worker->tasks);
+
+        pl_sched_task_init(task, worker->next_id++, fn, arg);
+        task->home = scope;
+        task->scope = scope;
+        scope->pl_owed++;
+        pl_deque_put(&worker->fresh, pl_deque_bottom(&worker->fresh), task);
+        return 0;
+}
+
 /* What plait_scope_go() does, whoever calls and in whatever state everything is. */
 static PL_NOINLINE int go_uncommon(struct plait_scope *scope, int (*fn)(void *arg), void *arg, const void *caller)
 {
@@ -176,6 +198,8 @@ static PL_NOINLINE int go_uncommon(struct plait_scope *scope, int (*fn)(void *ar
 
                 if (r < 0)
                         return r;
+                if (PL_LIKELY(self && can_go_quickly(scope, worker)))
+                        return go_quickly(scope, worker, fn, arg);
         }
         struct plait_task *task = new_child(worker, fn, arg);
         if (!task)
@@ -191,22 +215,13 @@ static PL_NOINLINE int go_uncommon(struct plait_scope *scope, int (*fn)(void *ar
         return 0;
 }
 
-/* The scope's owner starts a task, and nobody else needs to know. */
 int plait_scope_go(struct plait_scope *scope, int (*fn)(void *arg), void *arg)
 {
         struct pl_worker *worker = pl_sched_self_get();
 
-        if (PL_UNLIKELY(!worker || !fn || scope->pl_state != PL_SCOPE_OPEN || worker->current != scope->pl_owner ||
-                        !pl_deque_is_open(&worker->fresh) || !worker->tasks.n || worker->next_id == worker->end_id ||
-                        pl_trace_is_on() || atomic_load_explicit(&pl_sched_local_inherited, memory_order_relaxed)))
+        if (PL_UNLIKELY(!worker || !fn || !can_go_quickly(scope, worker)))
                 return go_uncommon(scope, fn, arg, __builtin_return_address(0));
-        struct plait_task *task = pl_mem_slab_get(&worker->tasks);
-        pl_sched_task_init(task, worker->next_id++, fn, arg);
-        task->home = scope;
-        task->scope = scope;
-        scope->pl_owed++;
-        pl_deque_put(&worker->fresh, pl_deque_bottom(&worker->fresh), task);
-        return 0;
+        return go_quickly(scope, worker, fn, arg);
 }
 
 int plait_scope_start(struct plait_scope *scope, int (*fn)(void *arg), void *arg, const struct plait_task_opts *opts,
@@ -353,17 +368,15 @@ static PL_ALWAYS_INLINE struct pl_worker *run_inline(struct pl_worker *worker, s
 }
 
 /*
- * Whether it is another task's turn. Not each time that one could go on: the owner would be suspended, its children get
- * stacks of their own, each would make an owner able to go on when it ends, and nothing would run inline ever after. An
- * owner that is suspended leaves its children on top of the next one's in the deque: a few of those fill it, and from a
- * full one each start is a switch.
+ * Some task can go on: whether it is its turn. Not each time that one could go on: the owner would be suspended, its
+ * children get stacks of their own, each would make an owner able to go on when it ends, and nothing would run inline
+ * ever after. An owner that is suspended leaves its children on top of the next one's in the deque: a few of those fill
+ * it, and from a full one each start is a switch.
  *
  * After children that took a microsecond each or less, the clock is not read for as many.
  */
-static bool turn_is_over(struct pl_worker *worker)
+static PL_NOINLINE bool turn_is_over(struct pl_worker *worker)
 {
-        if (PL_LIKELY(!pl_sched_ready_count(worker)))
-                return false;
         if (worker->turn_rest) {
                 worker->turn_rest--;
                 return false;
@@ -383,7 +396,7 @@ static bool turn_is_over(struct pl_worker *worker)
 static PL_ALWAYS_INLINE struct plait_task *next_own_child(struct pl_worker *worker, const struct plait_scope *scope,
                                                           const struct plait_task *self, unsigned *fitting)
 {
-        if (turn_is_over(worker))
+        if (PL_UNLIKELY(pl_sched_ready_count(worker)) && turn_is_over(worker))
                 return NULL;
         void *work = pl_deque_pop(&worker->fresh);
         if (!work)

@@ -314,9 +314,11 @@ static PL_ALWAYS_INLINE struct pl_worker *pl_sched_task_end(struct plait_task *t
 {
         struct pl_worker *worker = pl_sched_self_get();
 
-        if (PL_UNLIKELY(result < 0 || task->scope != task->home || task->local || task->name ||
-                        (task->flags & (PL_TASK_HANDLE | PL_TASK_LINKED | PL_TASK_WATCHED)) ||
-                        atomic_load_explicit(&task->refs, memory_order_acquire) != 1 || pl_trace_is_on()))
+        uintptr_t unusual = (uintptr_t)task->local | (uintptr_t)task->name |
+                            (task->flags & (PL_TASK_HANDLE | PL_TASK_LINKED | PL_TASK_WATCHED)) |
+                            (atomic_load_explicit(&task->refs, memory_order_acquire) ^ 1);
+
+        if (PL_UNLIKELY(unusual || result < 0 || task->scope != task->home || pl_trace_is_on()))
                 return pl_sched_task_end_uncommon(task, result);
         __atomic_store_n(&task->fn, NULL, __ATOMIC_RELEASE); /* it is no task that is alive any more */
         pl_mem_slab_put(&worker->tasks, task);
