@@ -1,7 +1,6 @@
 /*
- * The life of worker processes, as the keeper sees it: they are asked for when jobs wait, looked after while they work,
- * and buried when they have died. What they leave behind is sorted out then: results that they had finished are
- * delivered, the job that they were in is lost (or begun again), the others go back to the queue.
+ * The life of worker processes, as the keeper sees it: they are asked for when jobs wait, and looked after while they
+ * work; burial.c sees to what they leave behind.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,17 +13,13 @@
 #include <unistd.h>
 
 #include "plait/errno.h"
-#include "plat/panic.h"
 #include "plat/sys.h"
 #include "pool/process.h"
 
 #define SECOND_NS INT64_C(1000000000)
-#define NEWS_NS (2 * SECOND_NS) /* so long may the server take to tell of a death */
 
 enum {
-        REFUSALS_MOST = 8,            /* so many failures in a row, and no worker: the jobs are told */
-        AGAIN_NS = 5 * 1000 * 1000,   /* after the first failure; doubles each time */
-        OUTPUT_NS = 10 * 1000 * 1000, /* between two attempts to write what could not be written */
+        AGAIN_NS = 5 * 1000 * 1000, /* after the first failure; doubles each time */
         UNEVEN_NS = 5 * 1000 * 1000,
         SWEEP_NS = 500 * 1000 * 1000,
 };
@@ -53,7 +48,7 @@ static int make_share(struct pl_share **ret, int *ret_fd)
         return 0;
 }
 
-static void free_worker(struct pl_process *worker)
+void pl_process_free(struct pl_process *worker)
 {
         pl_output_close(&worker->out);
         pl_output_close(&worker->err);
@@ -142,7 +137,7 @@ static int ask(struct pl_processes *pool)
                 if ((i == PL_FD_SHARE || i == PL_FD_OUT || i == PL_FD_ERR) && fds[i] >= 0)
                         close(fds[i]);
         if (r < 0) {
-                free_worker(worker);
+                pl_process_free(worker);
                 return r;
         }
         if (worker->index < 64)
@@ -155,9 +150,9 @@ static int ask(struct pl_processes *pool)
         return 0;
 }
 
-static void refused(struct pl_processes *pool, int error, int64_t now_ns)
+void pl_processes_refuse(struct pl_processes *pool, int error, int64_t now_ns)
 {
-        int64_t pause_ns = (int64_t)AGAIN_NS << (pool->refusals < REFUSALS_MOST ? pool->refusals : REFUSALS_MOST);
+        int64_t pause_ns = (int64_t)AGAIN_NS << (pool->refusals < PL_REFUSALS_MOST ? pool->refusals : PL_REFUSALS_MOST);
 
         pool->refusals++;
         pool->refusal = error;
@@ -183,9 +178,9 @@ static void ask_for_workers(struct pl_processes *pool, int64_t now_ns, struct pl
                 int r = ask(pool);
                 pl_lock_acquire(&pool->lock);
                 if (r < 0) {
-                        refused(pool, r, now_ns);
+                        pl_processes_refuse(pool, r, now_ns);
                         if (is_hopeless(r))
-                                pool->refusals += REFUSALS_MOST;
+                                pool->refusals += PL_REFUSALS_MOST;
                 }
                 (void)pl_processes_dispatch(pool, ended);
                 pl_lock_release(&pool->lock);
@@ -197,7 +192,7 @@ static void give_up(struct pl_processes *pool, struct pl_list *ended)
 {
         struct pl_job *job;
 
-        if (pool->refusals < REFUSALS_MOST || pool->n_workers > pool->n_leaving)
+        if (pool->refusals < PL_REFUSALS_MOST || pool->n_workers > pool->n_leaving)
                 return;
         while ((job = pl_job_queue_pop(&pool->queue)))
                 pl_processes_end_job(job, PLAIT_JOB_REFUSED, pool->refusal, ended);
@@ -280,7 +275,7 @@ static int64_t watch_time(struct pl_process *worker, int64_t now_ns)
                 due_ns = job->deadline_ns;
         if (now_ns >= due_ns) {
                 (void)pl_process_kill(worker, job, PL_FATE_TIMED_OUT);
-                return now_ns + OUTPUT_NS;
+                return now_ns + PL_OUTPUT_NS;
         }
         return due_ns;
 }
@@ -309,7 +304,7 @@ bool pl_processes_hear(struct pl_processes *pool, const struct pl_server_reply *
         } else if (worker && reply->news == PL_SERVER_FAILED) {
                 worker->lost = true;
                 worker->last_news = *reply;
-                refused(pool, reply->error, pl_plat_now_ns());
+                pl_processes_refuse(pool, reply->error, pl_plat_now_ns());
         } else if (worker && reply->news == PL_SERVER_EXITED) {
                 worker->buried = true;
                 worker->last_news = *reply;
@@ -334,217 +329,7 @@ void pl_processes_lose_server(struct pl_processes *pool)
         pl_keeper_wake();
 }
 
-/* --- burying --- */
-
-static bool is_over(const struct pl_process *worker, int64_t now_ns)
-{
-        if (worker->buried || worker->lost)
-                return true;
-        return worker->dead && (worker->orphan || now_ns - worker->dead_ns >= NEWS_NS ||
-                                atomic_load(&worker->share->phase) == PL_PHASE_ENDED);
-}
-
-/* What was made of a job before it was lost. */
-static void save_progress(struct pl_process *worker, struct pl_job *job)
-{
-        uint64_t progress = atomic_load(&worker->share->progress), at = atomic_load(&worker->share->result_at);
-        struct pl_big_job *big = pl_processes_big(worker->pool, job);
-        uint64_t bytes = pl_share_align(job->count * job->result_bytes, 16) +
-                         (job->codes ? job->count * sizeof(int) : 0);
-        const char *results;
-
-        job->progress = 0;
-        if (job->count < 2 || progress > job->count || at == UINT64_MAX || worker->fate == PL_FATE_CORRUPT)
-                return;
-        if (big) {
-                results = (const char *)big->memory->data + pl_share_align(job->count * job->arg_bytes, 64);
-        } else {
-                results = (const char *)pl_ring_at(&worker->results, at) + sizeof(struct pl_result_message);
-                if (results + bytes > worker->share->result_data + PL_RING_BYTES)
-                        return;
-        }
-        if (job->result && progress)
-                memcpy(job->result, results, progress * job->result_bytes);
-        if (job->codes)
-                memcpy(job->codes, results + pl_share_align(job->count * job->result_bytes, big ? 64 : 16),
-                       progress * sizeof(int));
-        job->progress = progress;
-}
-
-/* The job that it was in. */
-static void lose_job(struct pl_process *worker, struct pl_job *job, struct pl_list *ended)
-{
-        struct pl_processes *pool = worker->pool;
-        enum pl_process_fate fate = worker->fate;
-
-        if (worker->fated != UINT64_MAX && worker->fated != job->of_kind_number)
-                fate = PL_FATE_NONE;
-        save_progress(worker, job);
-        pl_processes_forget_big(pool, job);
-        job->end.exit_code = -1;
-        if (fate == PL_FATE_TIMED_OUT) {
-                pl_processes_end_job(job, PLAIT_JOB_TIMED_OUT, -ETIMEDOUT, ended);
-                return;
-        }
-        if (fate == PL_FATE_CANCELLED || fate == PL_FATE_STOPPED) {
-                pl_processes_end_job(job, PLAIT_JOB_CANCELLED, -ECANCELED, ended);
-                return;
-        }
-        if (job->count == 1 && job->end.tries <= pool->executor.retries && !pool->stopping) {
-                pool->retried++;
-                job->of_kind = NULL;
-                pl_job_queue_push_front(&pool->queue, job);
-                return;
-        }
-        if (worker->buried && fate == PL_FATE_NONE) {
-                job->end.signal = worker->last_news.signal;
-                job->end.exit_code = worker->last_news.signal ? -1 : worker->last_news.exit_code;
-        } else {
-                job->end.signal = SIGKILL;
-        }
-        free(job->report);
-        job->report = pl_process_report(worker, job);
-        pl_processes_end_job(job, PLAIT_JOB_CRASHED, -EOWNERDEAD, ended);
-}
-
-/* It has begun if its state says so, or is past and there is no result. */
-static bool has_begun(const struct pl_process *worker, const struct pl_job *job)
-{
-        const _Atomic uint32_t *state = pl_process_state_of(worker, job);
-
-        return !state || atomic_load(state) != PL_SLOT_QUEUED;
-}
-
-/* The jobs that are still in flight. With the lock. */
-static void sort_out(struct pl_process *worker, struct pl_list *ended)
-{
-        struct pl_processes *pool = worker->pool;
-        struct pl_list *link;
-        struct pl_job *lost = NULL;
-
-        while (!pl_list_empty(&worker->in_flight)) { /* the last first, so that they come to the front in order */
-                link = worker->in_flight.prev;
-                struct pl_job *job = PL_CONTAINER_OF(link, struct pl_job, link);
-
-                pl_list_remove(link);
-                worker->n_in_flight--;
-                pool->n_in_flight--;
-                bool first = pl_list_empty(&worker->in_flight);
-                if (first && (has_begun(worker, job) || worker->fate == PL_FATE_CORRUPT)) {
-                        lost = job;
-                        continue;
-                }
-                job->of_kind = NULL;
-                job->end.tries--;
-                pl_processes_forget_big(pool, job);
-                if (pool->stopping)
-                        pl_processes_end_job(job, PLAIT_JOB_CANCELLED, -ECANCELED, ended);
-                else
-                        pl_job_queue_push_front(&pool->queue, job);
-        }
-        pl_process_measure(worker);
-        if (lost)
-                lose_job(worker, lost, ended);
-}
-
-/* Death outside of jobs: there is nobody but the user to be told. With the lock. */
-static void tell_of_death(struct pl_process *worker, int64_t now_ns)
-{
-        struct pl_processes *pool = worker->pool;
-        uint32_t phase = atomic_load(&worker->share->phase);
-
-        if (worker->orphan && phase == PL_PHASE_STARTING)
-                refused(pool, -EOWNERDEAD, now_ns); /* lest servers that die at once are started without a pause */
-        if (worker->lost || worker->killed || worker->orphan)
-                return;
-        if (phase == PL_PHASE_REFUSED) {
-                worker->share->why[PL_WHY_BYTES - 1] = '\0';
-                pl_warn("%s: a worker process could not start: %s (%s)", pool->executor.name, worker->share->why,
-                        strerrordesc_np(-worker->share->start_error));
-                refused(pool, worker->share->start_error < 0 ? worker->share->start_error : -EOWNERDEAD, now_ns);
-                pool->refusals += REFUSALS_MOST; /* it will not be better next time */
-        } else if (phase == PL_PHASE_STARTING && worker->buried) {
-                pl_warn("%s: worker process %d died at its start (%s %d)", pool->executor.name, (int)worker->pid,
-                        worker->last_news.signal ? "signal" : "exit code",
-                        worker->last_news.signal ? worker->last_news.signal : worker->last_news.exit_code);
-                refused(pool, -EOWNERDEAD, now_ns);
-        }
-}
-
-static void bury(struct pl_process *worker, int64_t now_ns, struct pl_list *ended)
-{
-        struct pl_processes *pool = worker->pool;
-        uint32_t spinner = worker->index + 1;
-
-        pl_lock_acquire(&pool->lock);
-        pl_processes_collect_from(worker, ended);
-        sort_out(worker, ended);
-        tell_of_death(worker, now_ns);
-        if (worker->n_returned)
-                pool->refusals = 0;
-        atomic_compare_exchange_strong(&pool->bell->spinner, &spinner, 0);
-        pl_list_remove(&worker->link);
-        pool->n_workers--;
-        if (worker->state == PL_PROCESS_LEAVING)
-                pool->n_leaving--;
-        pl_lock_release(&pool->lock);
-        if (worker->index < 64)
-                pool->indices &= ~(UINT64_C(1) << worker->index);
-        pl_list_push_back(&pool->graves, &worker->link);
-}
-
 /* --- everything that is due --- */
-
-static struct pl_process *next_dead(struct pl_processes *pool, int64_t now_ns)
-{
-        for (struct pl_list *link = pool->workers.next; link != &pool->workers; link = link->next) {
-                struct pl_process *worker = PL_CONTAINER_OF(link, struct pl_process, link);
-
-                if (is_over(worker, now_ns))
-                        return worker;
-        }
-        return NULL;
-}
-
-static void look_at_the_dead(struct pl_processes *pool, int64_t now_ns, struct pl_list *ended)
-{
-        struct pl_process *worker;
-
-        for (;;) {
-                pl_lock_acquire(&pool->lock);
-                worker = next_dead(pool, now_ns);
-                pl_lock_release(&pool->lock);
-                if (!worker)
-                        return;
-                /* Its last words come before the end of its job. */
-                (void)pl_output_finish(&worker->err);
-                (void)pl_output_finish(&worker->out);
-                bury(worker, now_ns, ended);
-        }
-}
-
-/* Free those that no event can be under way of, and whose output has been passed on. Returns when to try again. */
-static int64_t clear_graves(struct pl_processes *pool, int64_t now_ns)
-{
-        struct pl_list *next;
-        int64_t again_ns = PL_PLAT_NEVER;
-
-        for (struct pl_list *link = pool->graves.next; link != &pool->graves; link = next) {
-                struct pl_process *worker = PL_CONTAINER_OF(link, struct pl_process, link);
-
-                next = link->next;
-                if (!worker->dead_ns)
-                        worker->dead_ns = now_ns;
-                bool written = pl_output_finish(&worker->err) && pl_output_finish(&worker->out);
-                if (!written && now_ns - worker->dead_ns < 5 * SECOND_NS) {
-                        again_ns = now_ns + OUTPUT_NS;
-                        continue;
-                }
-                pl_list_remove(link);
-                free_worker(worker);
-        }
-        return again_ns;
-}
 
 /* With the lock: look after each worker. Returns when to do that again. */
 static int64_t look_at_the_living(struct pl_processes *pool, int64_t now_ns)
@@ -575,8 +360,8 @@ static int64_t look_at_the_living(struct pl_processes *pool, int64_t now_ns)
                         else if (until_ns > worker->leaving_ns + 5 * SECOND_NS)
                                 until_ns = worker->leaving_ns + 5 * SECOND_NS;
                 }
-                if (worker->dead && !worker->buried && until_ns > now_ns + OUTPUT_NS)
-                        until_ns = now_ns + OUTPUT_NS;
+                if (worker->dead && !worker->buried && until_ns > now_ns + PL_OUTPUT_NS)
+                        until_ns = now_ns + PL_OUTPUT_NS;
         }
         return until_ns;
 }
@@ -603,7 +388,7 @@ int64_t pl_processes_serve(struct pl_processes *pool, int64_t now_ns, bool *ret_
         struct pl_list ended;
 
         pl_list_init(&ended);
-        look_at_the_dead(pool, now_ns, &ended);
+        pl_processes_bury(pool, now_ns, &ended);
         pl_processes_look_at_processors(pool);
         ask_for_workers(pool, now_ns, &ended);
         pl_lock_acquire(&pool->lock);
@@ -619,7 +404,7 @@ int64_t pl_processes_serve(struct pl_processes *pool, int64_t now_ns, bool *ret_
         pl_processes_finish(pool, &ended);
         if (other_ns < until_ns)
                 until_ns = other_ns;
-        other_ns = clear_graves(pool, now_ns);
+        other_ns = pl_processes_clear_graves(pool, now_ns);
         if (done && pl_list_empty(&pool->graves)) {
                 pl_keeper_unwatch(pool->event);
                 *ret_gone = true;

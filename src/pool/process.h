@@ -3,7 +3,8 @@
  *
  * Who does what: submitters put jobs into the rings of the workers, or into the queue; whoever waits for a job collects
  * results (collect.c); the keeper, one thread for all pools, does everything that has to do with processes
- * (lifecycle.c): it has them made, looks after those that take too long, sees them die, passes on their output.
+ * (lifecycle.c, burial.c): it has them made, looks after those that take too long, sees them die, passes on their
+ * output.
  *
  * Locking: the pool's lock guards everything in it and in its workers, but for what is only the keeper's: descriptors
  * but those that are named below, output, and the freeing of workers. Futures are set without the lock, as their
@@ -205,6 +206,25 @@ bool pl_processes_hear(struct pl_processes *pool, const struct pl_server_reply *
 
 /* By the keeper: the server is gone, with all its workers. */
 void pl_processes_lose_server(struct pl_processes *pool);
+
+enum {
+        PL_REFUSALS_MOST = 8,            /* so many failures in a row, and no worker: the jobs are told */
+        PL_OUTPUT_NS = 10 * 1000 * 1000, /* between two attempts to write what could not be written */
+};
+
+/* With the lock: a worker could not be had, for *error*. The next one is asked for after a pause, longer each time. */
+void pl_processes_refuse(struct pl_processes *pool, int error, int64_t now_ns);
+
+/* By the keeper, when nobody knows of it any more. */
+void pl_process_free(struct pl_process *worker);
+
+/* --- burial.c --- */
+
+/* By the keeper: sort out what workers that have died leave behind. Jobs that have ended go to *ended*. */
+void pl_processes_bury(struct pl_processes *pool, int64_t now_ns, struct pl_list *ended);
+
+/* By the keeper: free those that are buried. Returns when to try again. */
+int64_t pl_processes_clear_graves(struct pl_processes *pool, int64_t now_ns);
 
 /* --- crash_report.c --- */
 
