@@ -185,7 +185,9 @@ struct plait_executor_opts {
         /**
          * Called in each worker before its first job. A negative result is an error: that worker ends, and when no
          * other is there, jobs that wait end as #PLAIT_JOB_REFUSED with it. Not tasks. Nothing limits how long it
-         * takes: jobs wait for it meanwhile, and a shutdown that drains does, too.
+         * takes: jobs wait for it meanwhile, and a shutdown that drains does, too. When it crashes, or calls exit(),
+         * in a process, a warning says how, and jobs that wait end as #PLAIT_JOB_REFUSED with -EOWNERDEAD: at once if
+         * it has not worked in any worker yet, else (or if SIGKILL ended it) when 8 workers in a row have died so.
          */
         int (*initializer)(void *arg);
         /** Called in each worker that ends in an orderly way and whose initializer has not failed. Not tasks. */

@@ -128,31 +128,96 @@ static void sort_out(struct pl_process *worker, struct pl_list *ended)
                 lose_job(worker, lost, ended);
 }
 
-/* Death outside of jobs: there is nobody but the user to be told. With the lock. */
+/* --- death outside of jobs: there is nobody but the user to be told --- */
+
+/* Whether any of the pool's workers has ever come so far that it could do jobs. With the lock. */
+static bool has_started_any(struct pl_processes *pool)
+{
+        for (struct pl_list *link = pool->workers.next; link != &pool->workers && !pool->proved; link = link->next) {
+                struct pl_process *worker = PL_CONTAINER_OF(link, struct pl_process, link);
+                uint32_t phase = atomic_load(&worker->share->phase);
+
+                pool->proved = phase == PL_PHASE_READY || phase == PL_PHASE_ENDED;
+        }
+        return pool->proved;
+}
+
+/* Whether this has not been said of the pool's last worker that could not start. With the lock. */
+static bool is_news(struct pl_process *worker, uint32_t phase)
+{
+        struct pl_processes *pool = worker->pool;
+        const struct pl_server_reply *news = &worker->last_news;
+        int how = news->signal ? news->signal : -1 - news->exit_code;
+
+        if (phase == PL_PHASE_REFUSED)
+                how = worker->share->start_error;
+        bool known = pool->told.any && pool->told.phase == phase && pool->told.how == how;
+
+        pool->told.any = true;
+        pool->told.phase = phase;
+        pool->told.how = how;
+        return !known;
+}
+
+/* Its initializer has returned an error, or something that it needs at its start is not to be had. */
+static void tell_of_refusal(struct pl_process *worker, int64_t now_ns)
+{
+        struct pl_processes *pool = worker->pool;
+        int error = worker->share->start_error < 0 ? worker->share->start_error : -EOWNERDEAD;
+
+        worker->share->why[PL_WHY_BYTES - 1] = '\0';
+        if (is_news(worker, PL_PHASE_REFUSED))
+                pl_warn("%s: a worker process could not start: %s (%s)", pool->executor.name, worker->share->why,
+                        strerrordesc_np(-worker->share->start_error));
+        pl_processes_refuse(pool, error, now_ns);
+        pool->refusals += PL_REFUSALS_MOST; /* it will not be better next time */
+}
+
+/* A crash, or exit(), in the initializer or before it. One that has never worked would fail again and again. */
+static void tell_of_crash(struct pl_process *worker, uint32_t phase, int64_t now_ns)
+{
+        static const char again[] = "it is tried again before jobs are refused";
+        struct pl_processes *pool = worker->pool;
+        bool initializing = phase == PL_PHASE_INITIALIZING;
+        bool hopeless = initializing && worker->last_news.signal != SIGKILL && !has_started_any(pool);
+
+        if (is_news(worker, phase)) {
+                char *report = pl_process_start_report(worker);
+
+                pl_warn("%s: %s: %s\n%s", pool->executor.name,
+                        initializing ? "the initializer has ended its worker process"
+                                     : "a worker process died at its start, before it could call any initializer",
+                        hopeless ? "jobs are refused. Call it in the program itself, with a debugger, to see why"
+                                 : again,
+                        report ? report : "there is no memory to say more");
+                free(report);
+        }
+        if (hopeless)
+                pool->refusals += PL_REFUSALS_MOST;
+        pl_processes_refuse(pool, -EOWNERDEAD, now_ns);
+}
+
+/* With the lock. */
 static void tell_of_death(struct pl_process *worker, int64_t now_ns)
 {
         struct pl_processes *pool = worker->pool;
         uint32_t phase = atomic_load(&worker->share->phase);
 
-        if (worker->orphan && phase == PL_PHASE_STARTING)
-                pl_processes_refuse(pool, -EOWNERDEAD,
-                                    now_ns); /* lest servers that die at once are started without a pause */
+        if (phase == PL_PHASE_READY || phase == PL_PHASE_ENDED) {
+                pool->proved = true;
+                pool->told.any = false;
+        }
+        if (worker->orphan && phase < PL_PHASE_READY)
+                pl_processes_refuse(pool, -EOWNERDEAD, now_ns); /* lest servers that die are started without a pause */
         if (worker->lost || worker->killed || worker->orphan)
                 return;
-        if (phase == PL_PHASE_REFUSED) {
-                worker->share->why[PL_WHY_BYTES - 1] = '\0';
-                pl_warn("%s: a worker process could not start: %s (%s)", pool->executor.name, worker->share->why,
-                        strerrordesc_np(-worker->share->start_error));
-                pl_processes_refuse(pool, worker->share->start_error < 0 ? worker->share->start_error : -EOWNERDEAD,
-                                    now_ns);
-                pool->refusals += PL_REFUSALS_MOST; /* it will not be better next time */
-        } else if (phase == PL_PHASE_STARTING && worker->buried) {
-                pl_warn("%s: worker process %d died at its start (%s %d)", pool->executor.name, (int)worker->pid,
-                        worker->last_news.signal ? "signal" : "exit code",
-                        worker->last_news.signal ? worker->last_news.signal : worker->last_news.exit_code);
-                pl_processes_refuse(pool, -EOWNERDEAD, now_ns);
-        }
+        if (phase == PL_PHASE_REFUSED)
+                tell_of_refusal(worker, now_ns);
+        else if (phase < PL_PHASE_READY && worker->buried)
+                tell_of_crash(worker, phase, now_ns);
 }
+
+/* --- one --- */
 
 static void bury(struct pl_process *worker, int64_t now_ns, struct pl_list *ended)
 {

@@ -1,4 +1,4 @@
-/* What is said of a worker that died in a job: how, where, and in which job. */
+/* What is said of a worker that died: how, where, and in which job, if in any. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
@@ -114,6 +114,17 @@ static void add_ending(struct text *text, const struct pl_process *worker)
                 add(text, "called exit(%d)\n", news->exit_code);
 }
 
+static void add_worker(struct text *text, const struct pl_process *worker)
+{
+        add(text, "worker process %d ", (int)worker->pid);
+        add_ending(text, worker);
+        if (!atomic_load(&worker->share->crash.complete) || worker->fate != PL_FATE_NONE)
+                return;
+        struct pl_crash crash = worker->share->crash; /* nobody writes there any more; but it may be nonsense */
+        for (unsigned i = 0; i < crash.n_frames && i < PL_CRASH_FRAMES; i++)
+                add_frame(text, i, &crash.frames[i]);
+}
+
 char *pl_process_report(const struct pl_process *worker, const struct pl_job *job)
 {
         struct text text = {0};
@@ -127,13 +138,16 @@ char *pl_process_report(const struct pl_process *worker, const struct pl_job *jo
                 add(&text, "job '%s' (%s): ", job->name, function);
         else
                 add(&text, "job %s: ", function);
-        add(&text, "worker process %d ", (int)worker->pid);
-        add_ending(&text, worker);
-        if (atomic_load(&worker->share->crash.complete) && worker->fate == PL_FATE_NONE) {
-                struct pl_crash crash = worker->share->crash; /* nobody writes there any more; but it may be nonsense */
+        add_worker(&text, worker);
+        return text.bytes;
+}
 
-                for (unsigned i = 0; i < crash.n_frames && i < PL_CRASH_FRAMES; i++)
-                        add_frame(&text, i, &crash.frames[i]);
-        }
+char *pl_process_start_report(const struct pl_process *worker)
+{
+        struct text text = {0};
+
+        add_worker(&text, worker);
+        if (text.n && text.bytes[text.n - 1] == '\n')
+                text.bytes[text.n - 1] = '\0';
         return text.bytes;
 }

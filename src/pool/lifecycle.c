@@ -353,9 +353,8 @@ static int64_t look_at_the_living(struct pl_processes *pool, int64_t now_ns)
                 if (worker->state == PL_PROCESS_LEAVING && !worker->leaving_ns)
                         worker->leaving_ns = now_ns;
                 if (pool->stopping && !worker->n_in_flight && !worker->killed && worker->leaving_ns) {
-                        bool starting = atomic_load(&worker->share->phase) == PL_PHASE_STARTING;
-
-                        if (starting || now_ns - worker->leaving_ns > 5 * SECOND_NS)
+                        if (atomic_load(&worker->share->phase) < PL_PHASE_READY ||
+                            now_ns - worker->leaving_ns > 5 * SECOND_NS)
                                 (void)pl_process_kill(worker, NULL, PL_FATE_STOPPED);
                         else if (until_ns > worker->leaving_ns + 5 * SECOND_NS)
                                 until_ns = worker->leaving_ns + 5 * SECOND_NS;

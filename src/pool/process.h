@@ -109,6 +109,12 @@ struct pl_processes {
 
         uint64_t retried, started, refusals; /* refusals: starts that failed in a row */
         int refusal;
+        bool proved; /* a worker has started well */
+        struct {
+                bool any;
+                uint32_t phase;
+                int how;
+        } told; /* how the last worker that could not start failed, of which a warning told */
         int64_t busy_ns, busy_cpu_ns;
         int64_t told_ns; /* the time of the last event that the tuner was told of */
 
@@ -230,5 +236,8 @@ int64_t pl_processes_clear_graves(struct pl_processes *pool, int64_t now_ns);
 
 /* What is to be said of a worker that died in *job*; malloc()ed, or NULL: no memory. */
 char *pl_process_report(const struct pl_process *worker, const struct pl_job *job);
+
+/* The same of one that died before it could do jobs. */
+char *pl_process_start_report(const struct pl_process *worker);
 
 #endif

@@ -35,6 +35,7 @@ enum {
 
 enum pl_share_phase {
         PL_PHASE_STARTING,
+        PL_PHASE_INITIALIZING, /* it is in the program's initializer */
         PL_PHASE_READY,
         PL_PHASE_REFUSED, /* the start failed: start_error, why */
         PL_PHASE_ENDED,   /* in an orderly way */

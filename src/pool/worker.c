@@ -201,6 +201,7 @@ static void start(void)
                 self.finaliser = (void (*)(void *arg))start_function(1);
         if (setup->has_initializer) {
                 int (*initializer)(void *arg) = (int (*)(void *arg))start_function(0);
+                atomic_store(&self.share->phase, PL_PHASE_INITIALIZING);
                 int r = initializer(self.arg);
                 if (r < 0)
                         refuse(r, "the initializer returned an error");

@@ -45,21 +45,90 @@ TEST(an_initializer_that_fails_refuses_the_jobs, .stderr_match = "could not star
 
 static int die_at_start(void *arg)
 {
-        (void)arg;
-        return raise(SIGKILL);
+        return raise(*(const int *)arg);
 }
 
-TEST(an_initializer_that_crashes_refuses_the_jobs, .stderr_match = "died at its start")
+/* What stands in *file* so far; freed by the caller. */
+static char *contents(FILE *file)
 {
-        const struct plait_executor_opts opts = {.size = sizeof opts, .workers = 1, .initializer = die_at_start};
-        struct plait_executor *executor = open_with(&opts);
-        int number = 1;
-        struct plait_future *future = submit(executor, square, &number, sizeof number);
+        char *text = NULL;
+        size_t bytes = 0;
 
-        CHECK_INT(end_of(future)->status, ==, PLAIT_JOB_REFUSED);
-        CHECK_INT(end_of(future)->result, ==, -EOWNERDEAD);
-        plait_future_unref(future);
+        rewind(file);
+        CHECK(getdelim(&text, &bytes, EOF, file) >= 0 || feof(file));
+        return text;
+}
+
+static unsigned count(const char *text, const char *part)
+{
+        unsigned n = 0;
+
+        while ((text = strstr(text, part))) {
+                text += strlen(part);
+                n++;
+        }
+        return n;
+}
+
+/*
+ * A pool with an initializer that ends its worker by *sig*; as many jobs as there may be workers, and then, if *rounds*
+ * is 2, one more. Returns what is said of it on standard error.
+ */
+static char *refuse_jobs(int sig, unsigned workers, unsigned rounds)
+{
+        const struct plait_executor_opts opts = {.size = sizeof opts,
+                                                 .workers = workers,
+                                                 .initializer = die_at_start,
+                                                 .arg = &sig,
+                                                 .arg_bytes = sizeof sig};
+        FILE *said = tmpfile();
+        int number = 1, saved = CHECK_SYS(dup(STDERR_FILENO));
+
+        CHECK(said != NULL);
+        CHECK_SYS(dup2(fileno(said), STDERR_FILENO));
+        struct plait_executor *executor = open_with(&opts);
+        for (unsigned round = 0; round < rounds; round++) {
+                struct plait_future *futures[8];
+                unsigned n = round ? 1 : workers;
+
+                for (unsigned i = 0; i < n; i++)
+                        futures[i] = submit(executor, square, &number, sizeof number);
+                for (unsigned i = 0; i < n; i++) {
+                        CHECK_INT(end_of(futures[i])->status, ==, PLAIT_JOB_REFUSED);
+                        CHECK_INT(end_of(futures[i])->result, ==, -EOWNERDEAD);
+                        plait_future_unref(futures[i]);
+                }
+        }
+        struct plait_executor_stats stats = {.size = sizeof stats};
+        CHECK_INT(plait_executor_get_stats(executor, &stats), ==, 0);
+        if (sig != SIGKILL)
+                CHECK_UINT(stats.started, <=, 2 * workers + 2); /* nothing was tried again */
         plait_executor_free(executor);
+        CHECK_SYS(dup2(saved, STDERR_FILENO));
+        close(saved);
+        char *text = contents(said);
+        fclose(said);
+        return text;
+}
+
+TEST(an_initializer_that_crashes_refuses_the_jobs_and_is_told_of_once)
+{
+        char *said = refuse_jobs(SIGABRT, 4, 2);
+
+        CHECK_UINT(count(said, "the initializer has ended its worker process: jobs are refused"), ==, 1);
+        CHECK_UINT(count(said, "was ended by SIGABRT"), ==, 1);
+        CHECK_UINT(count(said, "debugger"), ==, 1);
+        CHECK(strstr(said, "\n  #0 ")); /* where */
+        free(said);
+}
+
+/* Memory may have run out: that passes. */
+TEST(an_initializer_that_is_killed_is_tried_again_before_jobs_are_refused)
+{
+        char *said = refuse_jobs(SIGKILL, 1, 1);
+
+        CHECK_UINT(count(said, "the initializer has ended its worker process: it is tried again"), ==, 1);
+        free(said);
 }
 
 static void die_at_end(void *arg)
