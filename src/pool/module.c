@@ -75,8 +75,7 @@ static void extent_of(const struct dl_phdr_info *info, uintptr_t *ret_start, uin
 
 /* --- naming a module of this process --- */
 
-/* Where the file lies that is mapped at *address*; NULL: nobody knows. */
-static char *mapped_file(uintptr_t address)
+char *pl_pool_mapped_file(uintptr_t address)
 {
         FILE *maps = fopen("/proc/self/maps", "re");
         char *line = NULL, *path = NULL;
@@ -104,7 +103,7 @@ static char *path_of(const char *name, uintptr_t address)
 {
         if (*name == '/')
                 return realpath(name, NULL);
-        return *name ? mapped_file(address) : NULL; /* the program's is empty, here and in the other process */
+        return *name ? pl_pool_mapped_file(address) : NULL; /* the program's is empty, here and in the other process */
 }
 
 struct finding {

@@ -28,6 +28,9 @@ struct pl_pool_module {
         char path[PL_MODULE_PATH_BYTES]; /* "": the program */
 };
 
+/* Where the file lies that is mapped at *address*, for free(); NULL: nobody knows. */
+char *pl_pool_mapped_file(uintptr_t address);
+
 /* Where *address* is. 0; -EINVAL: not in a module; -ENOMEM, -ENFILE: there are too many. */
 PL_WARN_UNUSED int pl_pool_module_find(const void *address, struct pl_pool_code *ret);
 

@@ -30,6 +30,7 @@
 #include "plat/lock.h"
 #include "plat/panic.h"
 #include "plat/sys.h"
+#include "pool/program.h"
 #include "sched/runtime.h"
 
 #define VARIABLE "PLAIT_FORK_SERVER"
@@ -104,6 +105,7 @@ __attribute__((constructor)) static void take_over(int argc, char **argv, char *
         const char *text = secure_getenv(VARIABLE);
         char *end;
 
+        pl_program_note(argc);
         if (PL_LIKELY(!text))
                 return;
         long client = strtol(text, &end, 10);
@@ -151,14 +153,19 @@ static char **environment_with(char *const environment[], char *variable)
 
 static int spawn_program(pid_t *ret, int socket, char **environment)
 {
-        char *argv[] = {program_invocation_name, NULL};
         posix_spawn_file_actions_t actions;
         posix_spawnattr_t attributes;
         sigset_t none, all;
+        char **argv;
 
-        if (posix_spawn_file_actions_init(&actions) != 0)
+        int r = pl_program_arguments(&argv);
+        if (r < 0)
+                return r;
+        if (posix_spawn_file_actions_init(&actions) != 0) {
+                free(argv);
                 return -ENOMEM;
-        int r = posix_spawnattr_init(&attributes);
+        }
+        r = posix_spawnattr_init(&attributes);
         if (r == 0) {
                 sigemptyset(&none);
                 sigfillset(&all);
@@ -175,6 +182,7 @@ static int spawn_program(pid_t *ret, int socket, char **environment)
                 posix_spawnattr_destroy(&attributes);
         }
         posix_spawn_file_actions_destroy(&actions);
+        free(argv);
         return -r;
 }
 

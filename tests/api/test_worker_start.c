@@ -1,11 +1,13 @@
-/* What worker processes start with: the program's state, environment and libraries. */
+/* What worker processes start with: the program's state, environment and libraries, however it was started itself. */
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -324,4 +326,46 @@ TEST(what_is_no_function_of_a_module_is_refused)
         CHECK_INT(call(executor, nowhere, 0), ==, -EINVAL);
         munmap(page, 4096);
         plait_executor_free(executor);
+}
+
+/* --- a program that was started by hand, by the dynamic linker --- */
+
+static int find_interpreter(struct dl_phdr_info *info, size_t size, void *arg)
+{
+        const char **ret = arg;
+
+        (void)size;
+        for (unsigned i = 0; i < info->dlpi_phnum; i++)
+                if (info->dlpi_phdr[i].p_type == PT_INTERP)
+                        *ret = (const char *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
+        return 1; /* the first is the program */
+}
+
+static int end_of_child(pid_t pid)
+{
+        int status;
+
+        CHECK_INT(CHECK_SYS(waitpid(pid, &status, 0)), ==, pid);
+        return status;
+}
+
+TEST(a_program_that_the_dynamic_linker_was_told_to_start_has_workers)
+{
+        char argv0[] = "--argv0", name[] = "by hand", single[] = "--single";
+        char again[] = "a_worker_finds_what_constructors_have_made_and_nothing_else";
+        char *interpreter = NULL, path[PATH_MAX];
+        pid_t pid;
+
+        if (TEST_WITH_ASAN || TEST_WITH_TSAN)
+                SKIP("sanitizers start programs anew themselves");
+        dl_iterate_phdr(find_interpreter, &interpreter);
+        CHECK(interpreter);
+        ssize_t n = CHECK_SYS(readlink("/proc/self/exe", path, sizeof path - 1));
+        path[n] = '\0';
+        char *const plain[] = {interpreter, path, single, again, NULL};
+        char *const renamed[] = {interpreter, argv0, name, path, single, again, NULL};
+        CHECK_INT(posix_spawn(&pid, interpreter, NULL, NULL, plain, environ), ==, 0);
+        CHECK_INT(end_of_child(pid), ==, 0);
+        CHECK_INT(posix_spawn(&pid, interpreter, NULL, NULL, renamed, environ), ==, 0);
+        CHECK_INT(end_of_child(pid), ==, 0);
 }
