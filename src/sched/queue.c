@@ -5,6 +5,8 @@
  * talk to each other then take turns there instead of waking another processor, which costs 7 us here and 20 there.
  * But only one task at a time, and only three times in a row (PL_FRONT_WAKES), or such a pair would keep everybody else
  * waiting. A worker that is without work leaves a task that was just put to the front alone, too (see pick.c).
+ *
+ * What the poller or a timer woke goes ahead of those that had a turn before and wait for another (runq.h).
  */
 #include "sched/quick.h"
 
@@ -13,7 +15,10 @@ static void enqueue_elsewhere(struct pl_worker *worker, struct plait_task *task)
 {
         struct pl_worker *other = &pl_sched_the_run.workers[(worker->index + 1) % pl_sched_the_run.n_workers];
 
-        pl_runq_push_back(&other->ready, task);
+        if (worker->looking)
+                pl_runq_push_ahead(&other->ready, task);
+        else
+                pl_runq_push_back(&other->ready, task);
         if (other != worker)
                 pl_sched_the_run.poller->notify(other->poller);
         pl_sched_offer();
@@ -75,7 +80,10 @@ void pl_sched_enqueue(struct plait_task *task)
                 enqueue_elsewhere(worker, task);
                 return;
         }
-        if (worker->looking || worker->front_wakes == PL_FRONT_WAKES) {
+        if (worker->looking) {
+                worker->front_wakes = 0;
+                pl_runq_push_ahead(&worker->ready, task);
+        } else if (worker->front_wakes == PL_FRONT_WAKES) {
                 worker->front_wakes = 0;
                 pl_runq_push_back(&worker->ready, task);
         } else {

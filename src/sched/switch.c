@@ -181,8 +181,10 @@ static PL_ALWAYS_INLINE void switch_to(struct pl_worker *worker, struct plait_ta
 PL_NO_TSAN void pl_sched_fetch_next(void)
 {
         const struct pl_worker *worker = pl_sched_self_get();
-        const struct pl_list *front = worker->ready.tasks.next;
+        const struct pl_list *front = worker->ready.ahead.next;
 
+        if (front == &worker->ready.ahead)
+                front = worker->ready.tasks.next;
         if (front == &worker->ready.tasks)
                 return;
         uintptr_t sp = (uintptr_t)PL_CONTAINER_OF(front, const struct plait_task, link)->context.sp;
@@ -238,8 +240,9 @@ void plait_yield(void)
                 return;
         }
         uint32_t ticks = atomic_load_explicit(&worker->ticks, memory_order_relaxed) + 1;
-        if (PL_UNLIKELY(ticks % PL_SERVICE_TICKS == 0 || !pl_deque_empty(&worker->fresh) || pl_sched_the_run.migrate ||
-                        self->bound || atomic_load_explicit(&worker->next, memory_order_relaxed) ||
+        if (PL_UNLIKELY(ticks % PL_SERVICE_TICKS == 0 || !pl_deque_empty(&worker->fresh) ||
+                        pl_runq_has_ahead(&worker->ready) || self->bound ||
+                        atomic_load_explicit(&worker->next, memory_order_relaxed) ||
                         pl_runq_count(&pl_sched_the_run.high))) {
                 pl_sched_enqueue_yielding(worker, self);
                 next = pl_sched_pick(worker);

@@ -40,6 +40,8 @@ int pl_sched_worker_init(struct pl_worker *worker, unsigned index)
         pl_list_init(&worker->parked_link);
         pl_runq_init(&worker->ready, shared);
         pl_runq_init(&worker->bound, shared);
+        if (run->migrate)
+                pl_runq_never_rotate(&worker->ready);
         pl_sched_clock_init(&worker->clock);
         pl_timers_init(&worker->timers, pl_plat_now_ns());
         return 0;

@@ -67,7 +67,7 @@ struct pl_worker {
         unsigned index;
         bool spare;          /* works only while others are stuck (spare.c) */
         bool searching;      /* awake to look for work; counted in n_searching */
-        bool looking;        /* inside the poller or the timers: who is woken there goes to the back */
+        bool looking;        /* inside the poller or the timers: who is woken there goes ahead (runq.h) */
         unsigned next_stage; /* enum pl_idle_stage to park in */
         int64_t nap_ns;
         struct pl_sighting *sightings; /* of each worker */
