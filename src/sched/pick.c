@@ -4,7 +4,7 @@
  * From its own queues it takes tasks that can go on and tasks that have not started by turns, so that neither kind
  * starves the other. Of the latter it takes the youngest (its data are in the cache, and a tree of tasks is walked
  * depth first, in little memory), and now and then the oldest. Every PL_SERVICE_TICKS tasks, if SERVICE_US have passed,
- * it looks at the timers, the poller and the injector.
+ * it looks at the timers, the poller and the injector; where tasks take long it asks for the time more often.
  *
  * A worker without work takes it from others: the oldest of the tasks that have not started, or half of those that can
  * go on. The latter it leaves where they are if they will all have been run there within STEAL_AFTER_NS, judged by how
@@ -163,10 +163,27 @@ static void look(struct pl_worker *worker)
         pl_sched_serve(worker);
 }
 
+/* *passed* since it looked last: let it be SERVICE_US, whether tasks take nanoseconds or milliseconds. */
+static void plan_service(struct pl_worker *worker, uint64_t passed, uint64_t wanted)
+{
+        uint32_t ticks = atomic_load_explicit(&worker->ticks, memory_order_relaxed);
+        uint32_t most = PL_SERVICE_TICKS - ticks % PL_SERVICE_TICKS; /* then it is the turn of others, too */
+
+        if (passed > 2 * wanted)
+                worker->service_turns = (uint32_t)(worker->service_turns * wanted / passed) | 1;
+        else if (passed < wanted && worker->service_turns < PL_SERVICE_TICKS)
+                worker->service_turns *= 2;
+        worker->service_at = ticks + (worker->service_turns < most ? worker->service_turns : most);
+}
+
 void pl_sched_look_if_time(struct pl_worker *worker)
 {
-        if (pl_plat_ticks() - worker->last_service > SERVICE_US * pl_sched_the_run.ticks_per_us)
+        uint64_t wanted = SERVICE_US * pl_sched_the_run.ticks_per_us;
+        uint64_t passed = pl_plat_ticks() - worker->last_service;
+
+        if (passed > wanted)
                 look(worker);
+        plan_service(worker, passed, wanted);
 }
 
 static PL_NOINLINE struct plait_task *service(struct pl_worker *worker)
@@ -174,6 +191,8 @@ static PL_NOINLINE struct plait_task *service(struct pl_worker *worker)
         pl_sched_look_if_time(worker);
         if (PL_UNLIKELY(worker->spare) && !atomic_load_explicit(&worker->wanted, memory_order_relaxed))
                 pl_sched_spare_hand_over(worker);
+        if (atomic_load_explicit(&worker->ticks, memory_order_relaxed) % PL_SERVICE_TICKS)
+                return NULL;
         struct plait_task *low = pl_runq_pop_front(&pl_sched_the_run.low);
         if (PL_UNLIKELY(low != NULL))
                 return low;
@@ -203,7 +222,7 @@ struct plait_task *pl_sched_pick(struct pl_worker *worker)
         struct plait_task *task;
 
         atomic_store_explicit(&worker->ticks, ticks, memory_order_relaxed);
-        if (PL_UNLIKELY(ticks % PL_SERVICE_TICKS == 0) && (task = service(worker)))
+        if (PL_UNLIKELY(ticks == worker->service_at) && (task = service(worker)))
                 return task;
         if (PL_UNLIKELY(pl_runq_count(&pl_sched_the_run.high)) && ticks % PL_ORDINARY_TICKS &&
             (task = pl_runq_pop_front(&pl_sched_the_run.high)))

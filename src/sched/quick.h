@@ -55,7 +55,7 @@ static PL_ALWAYS_INLINE struct plait_task *pl_sched_pick_quickly(struct pl_worke
 {
         uint32_t ticks = atomic_load_explicit(&worker->ticks, memory_order_relaxed) + 1;
 
-        if (PL_UNLIKELY(!atomic_load_explicit(&worker->next, memory_order_relaxed) || ticks % PL_SERVICE_TICKS == 0 ||
+        if (PL_UNLIKELY(!atomic_load_explicit(&worker->next, memory_order_relaxed) || ticks == worker->service_at ||
                         !pl_deque_empty(&worker->fresh) || pl_runq_count(&worker->bound) ||
                         pl_runq_count(&pl_sched_the_run.high)))
                 return pl_sched_pick(worker);

@@ -240,7 +240,7 @@ void plait_yield(void)
                 return;
         }
         uint32_t ticks = atomic_load_explicit(&worker->ticks, memory_order_relaxed) + 1;
-        if (PL_UNLIKELY(ticks % PL_SERVICE_TICKS == 0 || !pl_deque_empty(&worker->fresh) ||
+        if (PL_UNLIKELY(ticks == worker->service_at || !pl_deque_empty(&worker->fresh) ||
                         pl_runq_has_ahead(&worker->ready) || self->bound ||
                         atomic_load_explicit(&worker->next, memory_order_relaxed) ||
                         pl_runq_count(&pl_sched_the_run.high))) {

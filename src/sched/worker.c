@@ -36,6 +36,7 @@ int pl_sched_worker_init(struct pl_worker *worker, unsigned index)
         worker->random = pl_plat_random_u64() | 1;
         worker->next_stage = PL_IDLE_LIGHT;
         worker->nap_ns = FIRST_NAP_NS;
+        worker->service_at = worker->service_turns = PL_SERVICE_TICKS;
         pl_mem_slab_cache_init(&worker->tasks, &pl_sched_task_pool);
         pl_list_init(&worker->parked_link);
         pl_runq_init(&worker->ready, shared);

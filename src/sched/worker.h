@@ -23,7 +23,7 @@
 enum {
         PL_MAX_WORKERS = 1024,
         PL_ORDINARY_TICKS = 16, /* one in so many choices is not of high priority */
-        PL_SERVICE_TICKS = 64,  /* how many tasks run between two looks at the clock, the timers and the poller */
+        PL_SERVICE_TICKS = 64,  /* how many tasks run between two looks at the clock, at most */
 };
 
 /* How soundly a worker without work sleeps. See park.c. */
@@ -59,10 +59,12 @@ struct pl_worker {
         struct pl_compact *compact; /* NULL until a compact task runs here */
         uint64_t random;
         struct pl_clock clock;
-        uint64_t last_service; /* in ticks of the counter, as are those below */
-        uint64_t turn_began;   /* when a joining task last made way for others, */
-        uint64_t turn_looked;  /* and when that was last asked */
-        uint32_t turn_rest;    /* so many children more before it is asked again */
+        uint32_t service_at;    /* the tick at which it looks at the clock next: a multiple of PL_SERVICE_TICKS, ... */
+        uint32_t service_turns; /* ... or sooner, when tasks take long: after so many */
+        uint64_t last_service;  /* in ticks of the counter, as are those below */
+        uint64_t turn_began;    /* when a joining task last made way for others, */
+        uint64_t turn_looked;   /* and when that was last asked */
+        uint32_t turn_rest;     /* so many children more before it is asked again */
         struct pl_poller *poller;
         unsigned index;
         bool spare;          /* works only while others are stuck (spare.c) */
@@ -194,7 +196,7 @@ static inline bool pl_sched_tick(struct pl_worker *worker)
         uint32_t ticks = atomic_load_explicit(&worker->ticks, memory_order_relaxed) + 1;
 
         atomic_store_explicit(&worker->ticks, ticks, memory_order_relaxed);
-        return ticks % PL_SERVICE_TICKS == 0;
+        return ticks == worker->service_at;
 }
 
 void pl_sched_look_if_time(struct pl_worker *worker);
