@@ -13,9 +13,10 @@
  * end that way there is work for two however short they are.
  *
  * Nothing takes a processor away from a task that computes. But what else its worker has to do is done by the others:
- * each looks after one of them whenever it looks at its own timers and poller, and serves the timers, the poller and
- * the queues of one that has been in the same task for STUCK_NS. (An io_uring can be served by its owner only.) If all
- * are held up, a spare one does that (spare.c).
+ * each looks after one of them whenever it looks at its own timers and poller, and serves the timers and the poller of
+ * one that has been in the same task for LATE_NS, and its queues after STUCK_NS. (An io_uring can be served by its
+ * owner only.) So it is with one whose thread has lost its processor. If all are held up, a spare one does that
+ * (spare.c).
  */
 #include "sched/quick.h"
 #include "trace/trace.h"
@@ -31,6 +32,7 @@ enum {
         SIGHTING_NS = 50 * 1000,
         SIGHTING_MOST_NS = 20 * 1000 * 1000,
         INJECTED_MOST = 32,
+        LATE_NS = 250 * 1000,
         STUCK_NS = 2 * 1000 * 1000,
 };
 
@@ -63,8 +65,8 @@ static inline struct plait_task *task_of(struct pl_worker *worker, void *work)
         return work ? pl_sched_task_of(worker, work) : NULL;
 }
 
-/* Whether *victim* has been in one task for STUCK_NS, as far as *worker* has seen. */
-static bool is_stuck(struct pl_worker *worker, const struct pl_worker *victim, int64_t now_ns)
+/* How long *victim* has been in one task, as far as *worker* has seen. */
+static int64_t held_up_ns(struct pl_worker *worker, const struct pl_worker *victim, int64_t now_ns)
 {
         struct pl_sighting *seen = &worker->sightings[victim->index];
         uint32_t ticks = atomic_load_explicit(&victim->ticks, memory_order_relaxed);
@@ -73,7 +75,7 @@ static bool is_stuck(struct pl_worker *worker, const struct pl_worker *victim, i
                 seen->ticks = ticks;
                 seen->since_ns = now_ns;
         }
-        return now_ns - seen->since_ns >= STUCK_NS;
+        return now_ns - seen->since_ns;
 }
 
 /* Up to *most* of *victim*'s tasks that can go on: the last of its queue, and at last the one that would be next. */
@@ -88,15 +90,20 @@ static uint32_t steal_ready(struct pl_worker *victim, uint32_t most, struct pl_l
         return n + 1;
 }
 
-/* Take over what waits behind a task that computes: tasks, timers, and news from the kernel. */
-static void take_from_stuck(struct pl_worker *worker, struct pl_worker *victim, int64_t now_ns)
+/* Take over what waits behind a task that computes: timers and news from the kernel; */
+static void take_news(struct pl_worker *victim, int64_t now_ns)
 {
-        struct pl_list loot;
-
         if (pl_timers_due(&victim->timers, now_ns))
                 pl_timers_fire(&victim->timers, now_ns);
         if (pl_sched_the_run.poller->look_for)
                 pl_sched_the_run.poller->look_for(victim->poller);
+}
+
+/* and tasks. */
+static void take_tasks(struct pl_worker *worker, struct pl_worker *victim)
+{
+        struct pl_list loot;
+
         pl_list_init(&loot);
         uint32_t n = steal_ready(victim, STEAL_MOST, &loot);
         if (n)
@@ -112,11 +119,13 @@ static void take_from_stuck(struct pl_worker *worker, struct pl_worker *victim, 
 static bool rescue(struct pl_worker *worker, unsigned index, int64_t now_ns)
 {
         struct pl_worker *victim = &pl_sched_the_run.workers[index];
-        bool stuck = victim != worker && is_stuck(worker, victim, now_ns);
+        int64_t held_up = victim != worker ? held_up_ns(worker, victim, now_ns) : 0;
 
-        if (stuck)
-                take_from_stuck(worker, victim, now_ns);
-        return stuck;
+        if (held_up >= LATE_NS)
+                take_news(victim, now_ns);
+        if (held_up >= STUCK_NS)
+                take_tasks(worker, victim);
+        return held_up >= LATE_NS;
 }
 
 /* Look after the other workers, one each time, and always after the one that was stuck last. */
