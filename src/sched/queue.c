@@ -10,26 +10,32 @@
  */
 #include "sched/quick.h"
 
+/* News go ahead among those of their kind. *worker* is the caller's, or NULL. */
+static void push(const struct pl_worker *worker, struct pl_runq *queue, struct plait_task *task)
+{
+        if (worker && worker->looking)
+                pl_runq_push_ahead(queue, task);
+        else
+                pl_runq_push_back(queue, task);
+}
+
 /* PLAIT_DEBUG=migrate: to the next worker, whatever it does. */
 static void enqueue_elsewhere(struct pl_worker *worker, struct plait_task *task)
 {
         struct pl_worker *other = &pl_sched_the_run.workers[(worker->index + 1) % pl_sched_the_run.n_workers];
 
-        if (worker->looking)
-                pl_runq_push_ahead(&other->ready, task);
-        else
-                pl_runq_push_back(&other->ready, task);
+        push(worker, &other->ready, task);
         if (other != worker)
                 pl_sched_the_run.poller->notify(other->poller);
         pl_sched_offer();
 }
 
 /* For whoever comes first. Workers that sleep come across neither of these queues, so one is woken. */
-static void enqueue_by_priority(struct plait_task *task)
+static void enqueue_by_priority(const struct pl_worker *worker, struct plait_task *task)
 {
         struct pl_run *run = &pl_sched_the_run;
 
-        pl_runq_push_back(task->worker == PL_HIGH ? &run->high : &run->low, task);
+        push(worker, task->worker == PL_HIGH ? &run->high : &run->low, task);
         pl_sched_wake_any();
 }
 
@@ -37,13 +43,13 @@ static void enqueue_by_priority(struct plait_task *task)
 static PL_NOINLINE void enqueue_bound(const struct pl_worker *worker, struct plait_task *task)
 {
         if (task->worker >= PL_LOW) {
-                enqueue_by_priority(task);
+                enqueue_by_priority(worker, task);
                 return;
         }
 
         struct pl_worker *own = &pl_sched_the_run.workers[task->worker];
 
-        pl_runq_push_back(&own->bound, task);
+        push(worker, &own->bound, task);
         if (own != worker)
                 pl_sched_the_run.poller->notify(own->poller);
         pl_sched_offer(); /* not for this task: if all slept, somebody must look after its worker */

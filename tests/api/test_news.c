@@ -24,11 +24,19 @@ static int yield_always(void *arg)
         return 0;
 }
 
-static void start_yielders(struct plait_scope *scope, int n)
+static struct plait_task_opts of_kind(unsigned flags)
 {
+        return (struct plait_task_opts){.size = sizeof(struct plait_task_opts), .flags = flags};
+}
+
+static void start_yielders(struct plait_scope *scope, unsigned kind)
+{
+        struct plait_task_opts opts = of_kind(kind);
+
         over = false;
-        for (int i = 0; i < n; i++)
-                CHECK_OK(plait_scope_go(scope, yield_always, NULL));
+        turns = 0;
+        for (int i = 0; i < YIELDERS; i++)
+                CHECK_OK(plait_scope_start(scope, yield_always, NULL, &opts, NULL));
 }
 
 /* --- ahead of those that yield --- */
@@ -39,11 +47,14 @@ struct reader {
         long *turn; /* set to the number of turns there had been when it went on */
 };
 
+static int begun; /* to wait, since a reader does not yield in between */
+
 static int read_one(void *arg)
 {
+        static char byte; /* a compact task must not lend its stack */
         const struct reader *reader = arg;
-        char byte;
 
+        begun++;
         CHECK_INT(plait_read(reader->ends[0], &byte, 1, PLAIT_NEVER), ==, 1);
         *reader->turn = turns;
         return 0;
@@ -55,6 +66,7 @@ static int wait_once(void *arg)
         static struct plait_semaphore nobody_releases;
         const struct reader *reader = arg;
 
+        begun++;
         CHECK_INT(plait_semaphore_acquire(&nobody_releases, reader->deadline_ns), ==, -ETIMEDOUT);
         *reader->turn = turns;
         return 0;
@@ -62,17 +74,19 @@ static int wait_once(void *arg)
 
 /*
  * All of *readers* are woken by one look at what is new. The first is of high priority, so it says when that was. Then
- * the others come, each of them after a few others at most.
+ * come the others, which are of *kind* like those that yield, each of them after a few of those at most.
  */
-static void check_ahead(const struct reader *readers, int (*fn)(void *), void (*wake)(const struct reader *))
+static void check_ahead(const struct reader *readers, int (*fn)(void *), void (*wake)(const struct reader *),
+                        unsigned kind)
 {
-        struct plait_task_opts high = {.size = sizeof high, .flags = PLAIT_TASK_HIGH};
+        struct plait_task_opts high = of_kind(PLAIT_TASK_HIGH), others = of_kind(kind);
         struct plait_scope yielding = PLAIT_SCOPE_INIT, reading = PLAIT_SCOPE_INIT;
 
-        start_yielders(&yielding, YIELDERS);
+        begun = 0;
+        start_yielders(&yielding, kind);
         for (int i = 0; i < READERS; i++)
-                CHECK_OK(plait_scope_start(&reading, fn, (void *)(uintptr_t)&readers[i], i ? NULL : &high, NULL));
-        while (turns < 10L * YIELDERS)
+                CHECK_OK(plait_scope_start(&reading, fn, (void *)(uintptr_t)&readers[i], i ? &others : &high, NULL));
+        while (begun < READERS || turns < 2L * YIELDERS)
                 plait_yield();
         if (wake)
                 wake(readers);
@@ -89,7 +103,7 @@ static void write_to_all(const struct reader *readers)
                 CHECK_INT(write(readers[i].ends[1], "x", 1), ==, 1);
 }
 
-TEST(news_go_ahead_of_tasks_that_yield, .run = alone)
+static void check_news(unsigned kind)
 {
         struct reader readers[READERS];
         long when[READERS];
@@ -98,11 +112,22 @@ TEST(news_go_ahead_of_tasks_that_yield, .run = alone)
                 readers[i].turn = &when[i];
                 CHECK_OK(plait_pipe(readers[i].ends));
         }
-        check_ahead(readers, read_one, write_to_all);
+        check_ahead(readers, read_one, write_to_all, kind);
         for (int i = 0; i < READERS; i++) {
                 CHECK_OK(plait_close(readers[i].ends[0]));
                 CHECK_OK(plait_close(readers[i].ends[1]));
         }
+}
+
+TEST(news_go_ahead_of_tasks_that_yield, .run = alone)
+{
+        check_news(0);
+}
+
+TEST(news_go_ahead_among_tasks_of_a_kind, .run = alone)
+{
+        check_news(PLAIT_TASK_COMPACT);
+        check_news(PLAIT_TASK_LOW);
 }
 
 TEST(tasks_whose_time_has_come_go_ahead_of_tasks_that_yield, .run = alone)
@@ -113,7 +138,7 @@ TEST(tasks_whose_time_has_come_go_ahead_of_tasks_that_yield, .run = alone)
 
         for (int i = 0; i < READERS; i++)
                 readers[i] = (struct reader){.turn = &when[i], .deadline_ns = deadline_ns};
-        check_ahead(readers, wait_once, NULL);
+        check_ahead(readers, wait_once, NULL, 0);
 }
 
 /* --- those that yield have their turns --- */
