@@ -1,36 +1,124 @@
 /*
  * fairness: how long an echo takes while 1,000 tasks yield all the time, without and with a task that computes without
- * a pause. Two workers; the load is a process of its own, each connection of which sends 64 bytes every 100 ms. It
- * prints the latencies' median and 99th percentile for both, and the ratio that counts: the 99th percentile with the
- * hog to the median without. Arguments: connections yielders seconds.
+ * a pause, on two workers. A round has four phases: plait without and with that task, then a bare server (see
+ * fairness_bare.c) without and with it, since what else happens on the machine concerns both. Each round's figures are
+ * a line: medians and 99th percentiles, the ratio that counts (the 99th percentile with the hog to the median without),
+ * the same of the bare server, plait's 99th percentile with the hog to the bare server's, how late the load was itself,
+ * and what share of the processors other programs had, hypervisor included. After several rounds come a line with
+ * the median of each figure and one with the least. Arguments: connections yielders seconds (a phase) [rounds].
  */
+#include "fairness.h"
 #include "bench.h"
 #include "server.h"
 
 #include <errno.h>
-#include <sched.h>
-#include <stdatomic.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MESSAGE_BYTES 64
-#define INTERVAL_NS 100000000LL
-#define BATCH 256
+enum { ROUNDS_MOST = 1000 };
 
-static int64_t connections, yielders;
-static int64_t phase_ns;
+static int64_t connections, yielders, rounds;
+static struct fairness_load load_opts;
+static struct fairness_bare bare;
 static _Atomic bool over;
-static int control; /* to the load: a byte begins a phase; from it: the figures */
+static int control; /* the other end of the load's */
 
-/* --- the server --- */
+/* --- what was found --- */
+
+enum { WITHOUT_P50, WITHOUT_P99, WITH_P50, WITH_P99, BARE = 4, RATIO = 8, BARE_RATIO, TO_BARE, LATE, OTHERS, KEYS };
+
+static const char *const keys[KEYS] = {"without_p50_us",      "without_p99_us",      "with_p50_us",
+                                       "with_p99_us",         "bare_without_p50_us", "bare_without_p99_us",
+                                       "bare_with_p50_us",    "bare_with_p99_us",    "ratio",
+                                       "bare_ratio",          "p99_to_bare",         "load_late_p99_us",
+                                       "other_programs_share"};
+
+static double found[KEYS][ROUNDS_MOST];
+
+static int by_value(const void *a, const void *b)
+{
+        double x = *(const double *)a, y = *(const double *)b;
+
+        return (x > y) - (x < y);
+}
+
+static void print_line(size_t place, const char *what, int64_t n)
+{
+        printf("{");
+        for (int i = 0; i < KEYS; i++)
+                printf("\"%s\": %.2f, ", keys[i], found[i][place]);
+        printf("\"%s\": %" PRId64 "}\n", what, n);
+        fflush(stdout);
+}
+
+/* Of each figure by itself. */
+static void report_all(void)
+{
+        for (int i = 0; i < KEYS; i++)
+                qsort(found[i], (size_t)rounds, sizeof found[i][0], by_value);
+        print_line((size_t)rounds / 2, "median_of_rounds", rounds);
+        print_line(0, "least_of_rounds", rounds);
+}
+
+/* --- the processors --- */
+
+struct usage {
+        double all_s, own_s; /* by all programs, and what the hypervisor kept back; by this one and the load */
+        int64_t ns;
+};
+
+/* Seconds of use on all processors; 0 where /proc/stat cannot be read. */
+static double machine_s(void)
+{
+        FILE *stat = fopen("/proc/stat", "re");
+        char line[256], *next = line + strlen("cpu");
+        unsigned long long ticks = 0;
+
+        if (!stat)
+                return 0;
+        if (fgets(line, sizeof line, stat)) {
+                for (int field = 0; field < 8; field++) {
+                        unsigned long long n = strtoull(next, &next, 10);
+
+                        if (field != 3 && field != 4) /* idle, and idle while something is read */
+                                ticks += n;
+                }
+        }
+        fclose(stat);
+        return (double)ticks / (double)sysconf(_SC_CLK_TCK);
+}
+
+static double seconds_of(struct timeval time)
+{
+        return (double)time.tv_sec + (double)time.tv_usec * 1e-6;
+}
+
+static struct usage usage_now(double load_s)
+{
+        struct rusage own;
+
+        getrusage(RUSAGE_SELF, &own);
+        return (struct usage){.all_s = machine_s(),
+                              .own_s = seconds_of(own.ru_utime) + seconds_of(own.ru_stime) + load_s,
+                              .ns = plait_now_ns()};
+}
+
+static double others_share(const struct usage *before, const struct usage *after)
+{
+        double used_s = (after->all_s - before->all_s) - (after->own_s - before->own_s);
+        double had_s = (double)(after->ns - before->ns) * 1e-9 * (double)sysconf(_SC_NPROCESSORS_ONLN);
+
+        return used_s > 0 ? used_s / had_s : 0;
+}
+
+/* --- the servers --- */
 
 static int serve(void *fd)
 {
-        char buffer[MESSAGE_BYTES];
+        char buffer[FAIRNESS_MESSAGE_BYTES];
 
         return server_echo((int)(intptr_t)fd, buffer, sizeof buffer);
 }
@@ -50,12 +138,16 @@ static int compute(void *arg)
         return 0;
 }
 
-struct figures {
-        double p50_us, p99_us;
-        int64_t echoes;
-};
+static void have_measured(enum fairness_server server, struct fairness_figures *figures)
+{
+        char byte = (char)server;
 
-static void phase(struct figures *figures, bool hog)
+        bench_must(plait_write_full(control, &byte, 1, PLAIT_NEVER) == 1 ? 0 : -EIO, "begin");
+        bench_must(plait_read_full(control, figures, sizeof *figures, PLAIT_NEVER) == sizeof *figures ? 0 : -EIO,
+                   "end");
+}
+
+static void measure_plait(struct fairness_figures *figures, bool hog)
 {
         struct plait_scope scope = PLAIT_SCOPE_INIT;
 
@@ -64,210 +156,115 @@ static void phase(struct figures *figures, bool hog)
                 bench_must(plait_scope_go(&scope, yield_always, NULL), "go");
         if (hog)
                 bench_must(plait_scope_go(&scope, compute, NULL), "go");
-        bench_must(plait_write_full(control, "x", 1, PLAIT_NEVER) == 1 ? 0 : -EIO, "begin");
-        bench_must(plait_read_full(control, figures, sizeof *figures, PLAIT_NEVER) == sizeof *figures ? 0 : -EIO,
-                   "end");
+        have_measured(FAIRNESS_PLAIT, figures);
         atomic_store(&over, true);
         bench_must(plait_scope_join(&scope), "join");
+}
+
+static void measure_bare(struct fairness_figures *figures, bool hog)
+{
+        bench_must(fairness_bare_start(&bare, hog), "threads");
+        have_measured(FAIRNESS_BARE, figures);
+        fairness_bare_stop(&bare);
+}
+
+static void measure_round(int64_t round)
+{
+        struct fairness_figures figures[4] = {0};
+        struct usage before = usage_now(0);
+        double load_s = 0, late_us = 0;
+
+        for (int i = 0; i < 4; i++) {
+                (i < 2 ? measure_plait : measure_bare)(&figures[i], i % 2);
+                found[2 * i][round] = figures[i].p50_us;
+                found[2 * i + 1][round] = figures[i].p99_us;
+                load_s += figures[i].cpu_s;
+                late_us = figures[i].late_us > late_us ? figures[i].late_us : late_us;
+        }
+        struct usage after = usage_now(load_s);
+
+        found[RATIO][round] = found[WITH_P99][round] / found[WITHOUT_P50][round];
+        found[BARE_RATIO][round] = found[BARE + WITH_P99][round] / found[BARE + WITHOUT_P50][round];
+        found[TO_BARE][round] = found[WITH_P99][round] / found[BARE + WITH_P99][round];
+        found[LATE][round] = late_us;
+        found[OTHERS][round] = others_share(&before, &after);
+        print_line((size_t)round, "round", round + 1);
 }
 
 static int app(void *arg)
 {
         struct plait_scope scope = PLAIT_SCOPE_INIT;
-        struct figures without, with;
         const int *sockets = arg;
 
         for (int64_t i = 0; i < connections; i++) {
                 bench_must(plait_adopt(sockets[i]), "adopt");
                 bench_must(plait_scope_go(&scope, serve, (void *)(intptr_t)sockets[i]), "go");
         }
-        phase(&without, false);
-        phase(&with, true);
+        for (int64_t i = 0; i < rounds; i++)
+                measure_round(i);
+        if (rounds > 1)
+                report_all();
         plait_scope_cancel(&scope);
         (void)plait_scope_join(&scope);
-        printf("{\"without_p50_us\": %.1f, \"without_p99_us\": %.1f, \"with_p50_us\": %.1f, \"with_p99_us\": %.1f, "
-               "\"echoes\": %" PRId64 ", \"ratio\": %.2f}\n",
-               without.p50_us, without.p99_us, with.p50_us, with.p99_us, without.echoes + with.echoes,
-               with.p99_us / without.p50_us);
         return 0;
 }
 
-/* --- the load: a process with one thread --- */
-
-struct connection {
-        int fd;
-        int64_t due_ns; /* when it sends; while it waits for the answer: when it sent */
-};
-
-struct load {
-        struct connection *all;
-        struct connection **queue; /* a ring of those that do not wait, the next to send first */
-        size_t first, queued;
-        int64_t *taken_ns;
-        size_t n, most;
-        int epoll_fd;
-};
-
-static int by_size(const void *a, const void *b)
+/* Both ends of *n* connections. */
+static int connect_all(int64_t n, const int **ret_ours, const int **ret_theirs)
 {
-        int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+        int *ours = calloc((size_t)n, sizeof *ours), *theirs = calloc((size_t)n, sizeof *theirs);
 
-        return (x > y) - (x < y);
-}
+        *ret_ours = ours; /* they go with the process */
+        *ret_theirs = theirs;
+        if (!ours || !theirs)
+                return -ENOMEM;
+        for (int64_t i = 0; i < n; i++) {
+                int pair[2];
 
-static void queue(struct load *load, struct connection *connection)
-{
-        load->queue[(load->first + load->queued++) % (size_t)connections] = connection;
-}
-
-static void answer(struct load *load, struct connection *connection)
-{
-        char message[MESSAGE_BYTES];
-
-        if (recv(connection->fd, message, sizeof message, MSG_WAITALL) != sizeof message)
-                exit(EXIT_FAILURE);
-        if (load->n < load->most)
-                load->taken_ns[load->n++] = plait_now_ns() - connection->due_ns;
-        connection->due_ns += INTERVAL_NS;
-        queue(load, connection);
-}
-
-/* Send what is due; returns when the next is. */
-static int64_t send_due(struct load *load)
-{
-        static const char message[MESSAGE_BYTES];
-
-        while (load->queued) {
-                struct connection *connection = load->queue[load->first];
-                int64_t now_ns = plait_now_ns();
-
-                if (connection->due_ns > now_ns)
-                        return connection->due_ns;
-                connection->due_ns = now_ns;
-                load->first = (load->first + 1) % (size_t)connections;
-                load->queued--;
-                if (send(connection->fd, message, sizeof message, 0) != sizeof message)
-                        exit(EXIT_FAILURE);
+                if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+                        return -errno;
+                ours[i] = pair[0];
+                theirs[i] = pair[1];
         }
-        return INT64_MAX;
-}
-
-/* Wait for answers until *deadline_ns*, 10 ms at most. */
-static void take_answers(struct load *load, int64_t deadline_ns)
-{
-        struct epoll_event events[BATCH];
-        int64_t ns = deadline_ns - plait_now_ns();
-        struct timespec timeout = {.tv_nsec = ns < 0 ? 0 : ns > 10000000 ? 10000000 : ns};
-        int n = epoll_pwait2(load->epoll_fd, events, BATCH, &timeout, NULL);
-
-        for (int i = 0; i < n; i++)
-                answer(load, events[i].data.ptr);
-}
-
-static double us_at(const struct load *load, size_t i)
-{
-        return (double)load->taken_ns[i] / 1e3;
-}
-
-static void measure(struct load *load, struct figures *figures)
-{
-        int64_t begin_ns = plait_now_ns();
-
-        load->n = load->first = load->queued = 0;
-        for (int64_t i = 0; i < connections; i++) {
-                load->all[i].due_ns = begin_ns + i * INTERVAL_NS / connections;
-                queue(load, &load->all[i]);
-        }
-        while (plait_now_ns() < begin_ns + phase_ns)
-                take_answers(load, send_due(load));
-        while (load->queued < (size_t)connections)
-                take_answers(load, INT64_MAX);
-        qsort(load->taken_ns, load->n, sizeof *load->taken_ns, by_size);
-        *figures = (struct figures){.p50_us = us_at(load, load->n / 2),
-                                    .p99_us = us_at(load, load->n * 99 / 100),
-                                    .echoes = (int64_t)load->n};
-}
-
-/*
- * A load comes from another machine. So it must not have to wait for one of the processors, which are busy with tasks
- * that yield and compute: it would measure how the kernel divides them. Where this is not permitted, it does.
- */
-static void go_first(void)
-{
-        struct sched_param param = {.sched_priority = 10};
-
-        if (sched_setscheduler(0, SCHED_FIFO, &param) < 0)
-                fprintf(stderr,
-                        "fairness: the load has no priority (%s): the kernel's time slices are in the figures\n",
-                        strerror(errno));
-}
-
-static void run_load(const int *sockets, int own_control)
-{
-        struct load load = {.most = (size_t)(connections * (phase_ns / INTERVAL_NS + 2)), .epoll_fd = epoll_create1(0)};
-        struct figures figures;
-        char byte;
-
-        load.all = calloc((size_t)connections, sizeof *load.all);
-        load.queue = calloc((size_t)connections, sizeof(struct connection *));
-        load.taken_ns = calloc(load.most, sizeof *load.taken_ns);
-        if (!load.all || !load.queue || !load.taken_ns || load.epoll_fd < 0)
-                exit(EXIT_FAILURE);
-        for (int64_t i = 0; i < connections; i++) {
-                struct epoll_event event = {.events = EPOLLIN, .data.ptr = &load.all[i]};
-
-                load.all[i].fd = sockets[i];
-                if (epoll_ctl(load.epoll_fd, EPOLL_CTL_ADD, sockets[i], &event) < 0)
-                        exit(EXIT_FAILURE);
-        }
-        go_first();
-        while (read(own_control, &byte, 1) == 1) {
-                measure(&load, &figures);
-                if (write(own_control, &figures, sizeof figures) != sizeof figures)
-                        break;
-        }
-        exit(EXIT_SUCCESS);
+        return 0;
 }
 
 int main(int argc, char **argv)
 {
+        static const int *ours[FAIRNESS_SERVERS];
+        struct rlimit limit;
         int controls[2];
 
-        if (argc != 4) {
-                fprintf(stderr, "usage: fairness CONNECTIONS YIELDERS SECONDS\n");
+        if (argc != 4 && argc != 5) {
+                fprintf(stderr, "usage: fairness CONNECTIONS YIELDERS SECONDS [ROUNDS]\n");
                 return 2;
         }
         connections = bench_size(argv, 1);
         yielders = bench_size(argv, 2);
-        phase_ns = bench_size(argv, 3) * 1000000000;
-        struct rlimit limit;
+        rounds = argc == 5 ? bench_size(argv, 4) : 1;
+        if (!connections || !rounds || rounds > ROUNDS_MOST) {
+                fprintf(stderr, "fairness: one connection at least, and 1 to %d rounds\n", ROUNDS_MOST);
+                return 2;
+        }
         if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
                 limit.rlim_cur = limit.rlim_max;
                 setrlimit(RLIMIT_NOFILE, &limit);
         }
-        static int *ours, *theirs; /* they go with the process */
-        ours = calloc((size_t)connections, sizeof *ours);
-        theirs = calloc((size_t)connections, sizeof *theirs);
-        if (!ours || !theirs || socketpair(AF_UNIX, SOCK_STREAM, 0, controls) < 0)
+        load_opts = (struct fairness_load){.connections = connections, .phase_ns = bench_size(argv, 3) * 1000000000};
+        for (int i = 0; i < FAIRNESS_SERVERS; i++)
+                bench_must(connect_all(connections, &ours[i], &load_opts.sockets[i]), "socketpair");
+        bench_must(fairness_bare_open(&bare, ours[FAIRNESS_BARE], connections), "epoll");
+        if (socketpair(AF_UNIX, SOCK_STREAM, 0, controls) < 0)
                 return EXIT_FAILURE;
-        for (int64_t i = 0; i < connections; i++) {
-                int pair[2];
-
-                if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0) {
-                        perror("fairness: socketpair");
-                        return EXIT_FAILURE;
-                }
-                ours[i] = pair[0];
-                theirs[i] = pair[1];
-        }
         pid_t load = fork();
         if (load == 0) {
                 close(controls[0]);
-                run_load(theirs, controls[1]);
+                load_opts.control = controls[1];
+                fairness_load_run(&load_opts);
         }
         close(controls[1]);
         control = controls[0];
-        int r = bench_run(app, ours, 2);
+        int r = bench_run(app, (void *)(uintptr_t)ours[FAIRNESS_PLAIT], 2);
         close(control);
         waitpid(load, NULL, 0);
         return r;
