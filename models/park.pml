@@ -1,6 +1,6 @@
 /*
  * Parking and waking: src/sched/park.c, the ends of pl_sched_enqueue() (queue.c), pl_sched_find() and pl_sched_serve()
- * (pick.c), and the handshake of notify() (src/io/backend.h, poller.c).
+ * (pick.c), and the handshake of notify() (src/io/backend.h, backend.c).
  *
  *   worker     pl_sched_find(), pl_sched_park() with its stages, pl_sched_stop_searching(); a task it runs may queue
  *              another one (pl_sched_offer()) and may then compute for ever
@@ -13,9 +13,9 @@
  * stores that were on their way when it began have become visible: that is what stands for the fence that queueing
  * does without. What ends a sleep early (late writes to the eventfd, a signal) does so SPURIOUS times.
  *
- * Left out: timers and news from the kernel; how the deque works (deque.pml); tasks that thieves leave to their worker;
- * bound tasks; the pauses of thieves. Sections under idle_lock are single steps; so is a look into one queue. Which
- * sleeper is woken is open.
+ * Left out: sleeping on the word, which is woken by the same rules (sleep.pml); timers and news from the kernel; how the
+ * deque works (deque.pml); tasks that thieves leave to their worker; bound tasks; the pauses of thieves. Sections under
+ * idle_lock are single steps; so is a look into one queue. Which sleeper is woken is open.
  *
  * BUG 1  the thread's store to the injector may become visible after it has read n_parked
  *     2  a sound sleep does not end after WATCH_NS while another worker is awake

@@ -1,6 +1,6 @@
 /*
- * What epoll.c and uring.c have in common: the poller's first members, how descriptors are armed, and the handshake of
- * notify().
+ * What epoll.c and uring.c have in common: the poller's first members, how descriptors are armed, how the owner sleeps,
+ * and the handshake of notify().
  *
  * Pollers are never freed: each worker index has one per kind, opened and closed by the runs that use it. So a
  * descriptor may remember where it is armed; whether that still holds is told by the epoch.
@@ -57,7 +57,17 @@ struct pl_io_backend {
         void (*disarm)(struct pl_poller *poller, int fd, uint32_t seq, enum pl_io_reason reason);
 };
 
-enum pl_io_sleep { PL_IO_RUNNING, PL_IO_PARKED, PL_IO_NOTIFIED };
+/*
+ * What the owner does. Where it watches nothing it sleeps on the word itself, by a futex: that takes both sides less
+ * than an eventfd and a poller do. Who arms a descriptor in another worker's poller counts it in *armed*, then looks at
+ * *sleep*; the owner writes *sleep*, then looks at *armed*: it is woken, or does not go to sleep like that.
+ */
+enum pl_io_sleep {
+        PL_IO_RUNNING,
+        PL_IO_PARKED, /* in the kernel's poller; the eventfd wakes it */
+        PL_IO_ASLEEP, /* on the word */
+        PL_IO_NOTIFIED,
+};
 
 struct pl_poller {
         const struct pl_io_backend *backend;
@@ -65,6 +75,7 @@ struct pl_poller {
         _Atomic uint32_t armed; /* descriptors armed here, about: raw closes go unseen */
         uint32_t spent;         /* operations since the last look; the owner's */
         int notify_fd;
+        bool has_bell;                          /* *notify_fd* is written to by others than notify(); the owner's */
         unsigned index;                         /* of its worker */
         struct pl_lock lock;                    /* guards being open against threads that are no workers */
         PL_LINE_ALIGNED _Atomic uint32_t sleep; /* enum pl_io_sleep */
@@ -88,6 +99,13 @@ int pl_io_poller_open(struct pl_poller *poller);
 void pl_io_poller_close(struct pl_poller *poller);
 void pl_io_poller_notify(struct pl_poller *poller);
 bool pl_io_poller_watching(const struct pl_poller *poller);
+int pl_io_poller_bell(struct pl_poller *poller);
+
+/* Owner: sleep without the kernel's poller. False: there is something that only that one would tell. */
+PL_WARN_UNUSED bool pl_io_poller_sleep(struct pl_poller *poller, int64_t deadline_ns);
+
+/* A descriptor has been armed here by another worker than the owner. */
+void pl_io_poller_armed(struct pl_poller *poller);
 
 /* Before blocking: false if it has been notified, so that it must not. */
 static inline bool pl_io_poller_park(struct pl_poller *poller)

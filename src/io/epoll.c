@@ -164,6 +164,8 @@ static void wait(struct pl_poller *poller, int64_t deadline_ns)
         int64_t ns = deadline_ns;
         int saved = errno;
 
+        if (deadline_ns > 0 && pl_io_poller_sleep(poller, deadline_ns))
+                return;
         if (ns > 0 && ns != PL_PLAT_NEVER) {
                 ns -= pl_plat_now_ns();
                 ns = ns < 0 ? 0 : ns;
@@ -186,6 +188,9 @@ static void look_for(struct pl_poller *poller)
 {
         struct epoll_event events[BATCH_FOR_OTHERS];
         int saved = errno;
+
+        if (!pl_io_poller_watching(poller))
+                return;
         int n = epoll_wait(of(poller)->epoll_fd, events, BATCH_FOR_OTHERS, 0);
 
         for (int i = 0; i < n; i++) {
@@ -204,5 +209,6 @@ const struct pl_poller_ops pl_io_epoll = {
         .wait = wait,
         .notify = pl_io_poller_notify,
         .watching = pl_io_poller_watching,
+        .bell = pl_io_poller_bell,
         .look_for = look_for,
 };

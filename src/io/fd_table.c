@@ -89,7 +89,7 @@ void pl_io_fd_disarm(struct pl_io_fd *entry, int fd, enum pl_io_reason reason)
 
 int pl_io_fd_arm(struct pl_io_fd *entry, int fd, enum pl_io_arming arming, unsigned events)
 {
-        struct pl_poller *poller = pl_sched_poller();
+        struct pl_poller *own = pl_sched_poller(), *poller = own;
         bool moves = false;
 
         /* It stays where it is, since there its tasks are woken; a ring can be armed by its owner only. */
@@ -106,7 +106,9 @@ int pl_io_fd_arm(struct pl_io_fd *entry, int fd, enum pl_io_arming arming, unsig
 
         if (r < 0)
                 return r;
-        atomic_fetch_add_explicit(&poller->armed, 1, memory_order_relaxed);
+        atomic_fetch_add(&poller->armed, 1);
+        if (PL_UNLIKELY(poller != own))
+                pl_io_poller_armed(poller);
         entry->number = fd;
         entry->poller = poller;
         entry->epoch = atomic_load_explicit(&poller->epoch, memory_order_relaxed);

@@ -39,6 +39,7 @@ struct uring_poller {
         struct pl_poller common;
         struct io_uring ring;
         bool task_work_flag; /* the kernel says by a flag when it has work to be done at the next call */
+        uint32_t requests;   /* whose last completion has not been seen, but for the eventfd's */
         _Atomic bool has_mail;
         struct pl_list mails;
 };
@@ -76,6 +77,7 @@ static int arm(struct pl_poller *poller, int fd, uint32_t seq, enum pl_io_arming
         else
                 io_uring_prep_poll_add(sqe, fd, events);
         io_uring_sqe_set_data64(sqe, pl_io_tag(fd, seq));
+        of(poller)->requests++;
         return 0;
 }
 
@@ -85,6 +87,7 @@ static void take_back(struct uring_poller *poller, uint64_t tag)
 
         io_uring_prep_poll_remove(sqe, tag);
         io_uring_sqe_set_data64(sqe, tag | TAG_TAKES_BACK);
+        poller->requests++;
 }
 
 /* A request that has just seen an event cannot be taken back until that is dealt with: try again. */
@@ -266,6 +269,7 @@ static int open_ring(struct uring_poller *poller)
         if (r < 0)
                 return r;
         poller->task_work_flag = poller->ring.flags & IORING_SETUP_TASKRUN_FLAG;
+        poller->requests = 0;
         pl_list_init(&poller->mails);
         r = pl_io_poller_open(&poller->common);
         if (r < 0) {
@@ -331,6 +335,7 @@ static void reap(struct uring_poller *poller)
                         watch_notify(poller);
                 if (cqe->user_data == PL_IO_TAG_NOTIFY)
                         continue;
+                poller->requests -= last;
                 if (cqe->user_data & TAG_TAKES_BACK)
                         taken_back(poller, cqe->user_data, cqe->res);
                 else
@@ -339,19 +344,34 @@ static void reap(struct uring_poller *poller)
         io_uring_cq_advance(&poller->ring, seen);
 }
 
+/* True: it has slept; the kernel, which has nothing to do for this ring, was not asked. */
+static bool sleep_lightly(struct uring_poller *poller, int64_t deadline_ns)
+{
+        if (poller->requests)
+                return false;
+        if (io_uring_sq_ready(&poller->ring))
+                enter(poller, 0);
+        return !io_uring_cq_ready(&poller->ring) && pl_io_poller_sleep(&poller->common, deadline_ns);
+}
+
 static void wait(struct pl_poller *common, int64_t deadline_ns)
 {
         struct uring_poller *poller = of(common);
         int64_t ns = deadline_ns;
         int saved = errno;
 
+        read_mail(poller);
+        if (deadline_ns > 0 && sleep_lightly(poller, deadline_ns)) {
+                errno = saved;
+                read_mail(poller);
+                return;
+        }
         if (ns > 0 && ns != PL_PLAT_NEVER) {
                 ns -= pl_plat_now_ns();
                 ns = ns < 0 ? 0 : ns;
         } else if (ns < 0) {
                 ns = 0;
         }
-        read_mail(poller);
         if (ns > 0 && (io_uring_cq_ready(&poller->ring) || !pl_io_poller_park(common)))
                 ns = 0;
         enter(poller, ns);
@@ -368,4 +388,5 @@ const struct pl_poller_ops pl_io_uring = {
         .wait = wait,
         .notify = pl_io_poller_notify,
         .watching = pl_io_poller_watching,
+        .bell = pl_io_poller_bell,
 };

@@ -45,8 +45,14 @@ void pl_plat_futex_wake(_Atomic uint32_t *word, int n);
 int pl_plat_shared_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline_ns);
 void pl_plat_shared_wake(_Atomic uint32_t *word, int n);
 
+/* An eventfd; not inherited by programs that are executed. The descriptor or -errno. */
+int pl_plat_eventfd_open(void);
+
 /* Wake who polls the eventfd *fd*. */
 void pl_plat_eventfd_write(int fd);
+
+/* Sleep until *fd* is or has been written to (true; that is forgotten then) or *deadline_ns* has come. */
+bool pl_plat_eventfd_wait(int fd, int64_t deadline_ns);
 
 /* Sleep for about so long. */
 void pl_plat_nap_us(unsigned us);

@@ -19,7 +19,8 @@
  * then looks at the injector. Both handle n_parked by read-modify-write operations: if the thread's comes first, the
  * sleeper's synchronises with it and sees what was queued; if it comes second, it sees the sleeper.
  *
- * A worker sleeps inside its poller, so news from the kernel and timers wake it, too.
+ * A worker sleeps inside its poller, so news from the kernel and timers wake it, too; one that waits for no news sleeps
+ * there on a futex (io/backend.h).
  */
 #include "mem/trim.h"
 #include "plait/time.h"

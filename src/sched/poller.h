@@ -31,6 +31,11 @@ struct pl_poller_ops {
          * can look.
          */
         void (*look_for)(struct pl_poller *poller);
+        /*
+         * A descriptor by which another process can make the owner's wait() return, if it writes 8 bytes, a 1. Only the
+         * owner calls it; from then on it takes longer to wake.
+         */
+        int (*bell)(struct pl_poller *poller);
 };
 
 /* The calling worker's poller. Only in a task or a worker. */

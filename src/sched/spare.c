@@ -17,11 +17,14 @@
  *
  * The watch itself sleeps once all workers have slept for a few looks; the first that gets up then wakes it. It writes
  * *unwatched*, then reads n_parked; who gets up writes n_parked, then reads *unwatched*: one of them sees the other.
+ * It sleeps on an eventfd, so that another process can wake it, too, to have this one recorded (trace/mailbox.c).
  *
  * With one worker there is no watch and no spare: such a run never runs two tasks at a time.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "sched/quick.h"
 #include "trace/trace.h"
@@ -48,11 +51,11 @@ static struct {
         _Atomic bool quick;
         bool no_more; /* a spare worker could not be started */
         int64_t limit_ns;
-        _Atomic uint32_t wakes;  /* the watch sleeps on it */
+        int bell;                /* an eventfd: the watch sleeps on it, and `plait trace --pid` rings it */
         _Atomic uint32_t opened; /* workers that have come up, or failed to: so does it on this one */
         _Atomic int open_error;
         struct watched *workers;
-} watch;
+} watch = {.bell = -1};
 
 unsigned pl_sched_spares_most(unsigned n_workers)
 {
@@ -317,11 +320,16 @@ static void forget(struct pl_run *run)
                 watch.workers[i] = (struct watched){.since_ns = pl_plat_now_ns()};
 }
 
+/* Sleep until the bell rings or the time has come. A question from outside is for a worker, no matter which. */
+static void listen(struct pl_run *run, int64_t until_ns)
+{
+        if (pl_plat_eventfd_wait(watch.bell, until_ns) && pl_trace_is_asked())
+                run->poller->notify(run->workers[0].poller);
+}
+
 /* Sleep until the next look is due; with PL_PLAT_NEVER, until somebody gets up. */
 static void pause_until(struct pl_run *run, int64_t until_ns)
 {
-        uint32_t wakes = atomic_load(&watch.wakes);
-
         if (until_ns == PL_PLAT_NEVER) {
                 atomic_store(&run->unwatched, true);
                 if (atomic_load(&run->n_parked) < run->n_workers || atomic_load(&run->stopping)) {
@@ -331,7 +339,7 @@ static void pause_until(struct pl_run *run, int64_t until_ns)
         } else if (atomic_load(&run->stopping)) {
                 return;
         }
-        (void)!pl_plat_futex_wait(&watch.wakes, wakes, until_ns);
+        listen(run, until_ns);
 }
 
 static __thread bool is_watch;
@@ -370,8 +378,19 @@ void pl_sched_watch_again(void)
 {
         if (!atomic_exchange(&pl_sched_the_run.unwatched, false))
                 return;
-        atomic_fetch_add(&watch.wakes, 1);
-        pl_plat_futex_wake(&watch.wakes, 1);
+        pl_plat_eventfd_write(watch.bell);
+}
+
+static bool start_watch(struct pl_run *run)
+{
+        watch.workers = calloc(run->n_slots, sizeof *watch.workers);
+        watch.bell = watch.workers ? pl_plat_eventfd_open() : -ENOMEM;
+        if (watch.bell >= 0 && pl_plat_thread_start(&watch.thread, watch_thread, run, 0, "plait-watch") == 0)
+                return true;
+        free(watch.workers);
+        pl_warn("no memory, no descriptor or no thread to watch for tasks that hold up all workers: they will hold up "
+                "all others");
+        return false;
 }
 
 void pl_sched_watch_start(void)
@@ -379,33 +398,24 @@ void pl_sched_watch_start(void)
         struct pl_run *run = &pl_sched_the_run;
         uint64_t ms = STUCK_MS;
 
-        watch.started = false;
         watch.no_more = false;
         watch.open_error = 0;
         (void)pl_plat_env_u64("PLAIT_STUCK_MS", 0, STUCK_MS_MOST, &ms);
         watch.limit_ns = (int64_t)ms * 1000000;
-        if (run->n_workers == 1 || !ms)
-                return;
-        watch.workers = calloc(run->n_slots, sizeof *watch.workers);
-        if (!watch.workers || pl_plat_thread_start(&watch.thread, watch_thread, run, 0, "plait-watch") < 0) {
-                free(watch.workers);
-                pl_warn("no memory or no thread to watch for tasks that hold up all workers: they will hold up all "
-                        "others");
-                return;
-        }
-        watch.started = true;
-        atomic_store(&watch.quick, ms <= STUCK_MS);
+        watch.started = run->n_workers > 1 && ms && start_watch(run);
+        atomic_store(&watch.quick, watch.started && ms <= STUCK_MS);
+        pl_trace_wake_by(watch.started ? watch.bell : run->poller->bell(run->workers[0].poller));
 }
 
 void pl_sched_watch_stop(void)
 {
         struct pl_run *run = &pl_sched_the_run;
 
+        pl_trace_wake_by(-1);
         if (!watch.started)
                 return;
         atomic_store(&watch.quick, false);
-        atomic_fetch_add(&watch.wakes, 1);
-        pl_plat_futex_wake(&watch.wakes, 1);
+        pl_plat_eventfd_write(watch.bell);
         pl_plat_thread_join(&watch.thread);
         free(watch.workers);
         watch.started = false;
@@ -421,4 +431,7 @@ void pl_sched_spares_close(void)
 
         for (unsigned i = run->n_workers; i < atomic_load(&run->n_serving); i++)
                 pl_sched_worker_close(&run->workers[i]);
+        if (watch.bell >= 0)
+                close(watch.bell);
+        watch.bell = -1;
 }

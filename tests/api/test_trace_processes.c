@@ -1,4 +1,5 @@
 /* Recordings of several processes: of those that were killed, of children, and made from outside. */
+#include <dirent.h>
 #include <errno.h>
 #include <plait/plait.h>
 #include <sched.h>
@@ -6,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -227,4 +229,71 @@ TEST(a_process_can_be_recorded_from_outside)
         CHECK_SYS(waitpid(child, &status, 0));
         CHECK_INT(status, ==, 0);
         unlink(path);
+}
+
+/* Whether all threads of *pid* sleep. */
+static bool all_sleep(pid_t pid)
+{
+        char path_of[64];
+        bool sleep = true;
+
+        snprintf(path_of, sizeof path_of, "/proc/%d/task", (int)pid);
+        DIR *threads = opendir(path_of);
+        CHECK(threads);
+        for (struct dirent *thread; sleep && (thread = readdir(threads));) {
+                char stat_of[384], text[512] = "";
+
+                if (thread->d_name[0] == '.')
+                        continue;
+                snprintf(stat_of, sizeof stat_of, "%s/%s/stat", path_of, thread->d_name);
+                FILE *stat = fopen(stat_of, "r");
+                if (!stat)
+                        continue; /* it has ended */
+                char *end = fgets(text, sizeof text, stat) ? strrchr(text, ')') : NULL;
+                sleep = end && end[2] == 'S';
+                fclose(stat);
+        }
+        closedir(threads);
+        return sleep;
+}
+
+static int wait_for_nothing(void *arg)
+{
+        struct plait_event never = PLAIT_EVENT_INIT;
+
+        (void)arg;
+        return plait_event_wait(&never, PLAIT_NEVER);
+}
+
+static void record_sleeping(unsigned workers)
+{
+        enum { ROUNDS = 3 };
+        struct plait_run_opts opts = {.size = sizeof opts, .workers = workers};
+
+        new_path();
+        pid_t child = CHECK_SYS(fork());
+        if (child == 0) {
+                CHECK_SYS(prctl(PR_SET_PDEATHSIG, SIGKILL));
+                _exit(plait_run(wait_for_nothing, NULL, &opts) != 0);
+        }
+        for (int round = 0; round < ROUNDS; round++) {
+                CHECK_INT(ask(child, PLAIT_TRACE_START), ==, 0);
+                while (!all_sleep(child))
+                        sched_yield();
+                CHECK_INT(ask(child, PLAIT_TRACE_STOP), ==, 0);
+                while (!all_sleep(child))
+                        sched_yield();
+        }
+        CHECK_SYS(kill(child, SIGKILL));
+        CHECK_SYS(waitpid(child, NULL, 0));
+        unlink(path);
+}
+
+/* It watches no descriptor. A run of one worker has no watch to hear the question. */
+TEST(a_process_in_which_all_sleeps_can_be_recorded_from_outside)
+{
+        if (TEST_WITH_TSAN || TEST_WITH_ASAN)
+                SKIP("a sanitizer keeps others from the memory of a process");
+        for (unsigned workers = 1; workers <= 3; workers++)
+                record_sleeping(workers);
 }

@@ -1,6 +1,7 @@
 /* Sleeping on a word of memory: futex(2), private or shared, absolute deadlines; and waking who sleeps in poll(). */
 #include <errno.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -60,4 +61,29 @@ void pl_plat_eventfd_write(int fd)
         if (eventfd_write(fd, 1) < 0)
                 pl_panic("cannot wake a thread: eventfd_write: %m; something closed a descriptor of plait's");
         errno = saved;
+}
+
+int pl_plat_eventfd_open(void)
+{
+        int saved = errno;
+        int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        int r = fd < 0 ? -errno : fd;
+
+        errno = saved;
+        return r;
+}
+
+bool pl_plat_eventfd_wait(int fd, int64_t deadline_ns)
+{
+        struct pollfd news = {.fd = fd, .events = POLLIN};
+        int64_t ns = deadline_ns == PL_PLAT_NEVER ? 0 : deadline_ns - pl_plat_now_ns();
+        struct timespec time = {.tv_sec = ns > 0 ? ns / 1000000000 : 0, .tv_nsec = ns > 0 ? ns % 1000000000 : 0};
+        int saved = errno;
+        eventfd_t count;
+        bool written = ppoll(&news, 1, deadline_ns == PL_PLAT_NEVER ? NULL : &time, NULL) > 0;
+
+        if (written)
+                (void)!eventfd_read(fd, &count);
+        errno = saved;
+        return written;
 }
