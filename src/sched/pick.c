@@ -19,6 +19,7 @@
  * (spare.c).
  */
 #include "sched/quick.h"
+#include "sched/runtime.h"
 #include "trace/trace.h"
 
 enum {
@@ -147,6 +148,9 @@ static void look_after(struct pl_worker *worker, int64_t now_ns)
 
 void pl_sched_serve(struct pl_worker *worker)
 {
+        take_injected(worker);
+        pl_sched_fetch_next(); /* meanwhile */
+
         int64_t now_ns = pl_plat_now_ns();
 
         pl_sched_tell_time(now_ns);
@@ -156,7 +160,6 @@ void pl_sched_serve(struct pl_worker *worker)
                 pl_timers_fire(&worker->timers, now_ns);
         look_after(worker, now_ns);
         worker->looking = false;
-        take_injected(worker);
         pl_trace_look();
 }
 

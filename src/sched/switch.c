@@ -187,7 +187,11 @@ PL_NO_TSAN void pl_sched_fetch_next(void)
                 front = worker->ready.tasks.next;
         if (front == &worker->ready.tasks)
                 return;
-        uintptr_t sp = (uintptr_t)PL_CONTAINER_OF(front, const struct plait_task, link)->context.sp;
+        const struct plait_task *task = PL_CONTAINER_OF(front, const struct plait_task, link);
+
+        pl_sched_wait_fetch(&task->wait);
+
+        uintptr_t sp = (uintptr_t)task->context.sp;
 
         for (uintptr_t i = 0; i < FRAMES_BYTES; i += PL_CACHE_LINE)
                 __builtin_prefetch((const void *)(sp + i)); /* NOLINT(performance-no-int-to-ptr): it may be none */
