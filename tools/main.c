@@ -63,13 +63,50 @@ static int run(const struct command *command, int argc, char **argv)
         return command->main(argc, argv);
 }
 
-/* A name that is close to a command's: the same first letter is close enough among so few. */
+enum { NAME_MOST = 16, CLOSE_ENOUGH = 2 };
+
+/* How many letters have to be changed, added or taken away to make *b* of *a*; NAME_MOST if *b* is longer than that. */
+static unsigned distance(const char *a, const char *b)
+{
+        unsigned row[NAME_MOST + 1];
+        size_t n = strlen(b);
+
+        if (n > NAME_MOST)
+                return NAME_MOST;
+        for (size_t i = 0; i <= n; i++)
+                row[i] = (unsigned)i;
+        for (unsigned done = 1; *a; a++, done++) {
+                unsigned before = row[0];
+
+                row[0] = done;
+                for (size_t i = 1; i <= n; i++) {
+                        unsigned changed = before + (*a != b[i - 1]);
+                        unsigned least = row[i] < row[i - 1] ? row[i] + 1 : row[i - 1] + 1;
+
+                        before = row[i];
+                        row[i] = changed < least ? changed : least;
+                }
+        }
+        return row[n];
+}
+
 static int unknown(const char *name)
 {
+        unsigned least = CLOSE_ENOUGH + 1;
+        const char *nearest = NULL;
+
+        for (size_t i = 0; i < COMMANDS; i++) {
+                unsigned away = distance(name, commands[i].name);
+
+                /* Of a short name, something has to be right. */
+                if (away < least && away < strlen(commands[i].name)) {
+                        least = away;
+                        nearest = commands[i].name;
+                }
+        }
         fprintf(stderr, "plait: there is no command '%s'", name);
-        for (size_t i = 0; i < COMMANDS; i++)
-                if (name[0] == commands[i].name[0])
-                        fprintf(stderr, "; did you mean '%s'?", commands[i].name);
+        if (nearest)
+                fprintf(stderr, "; did you mean '%s'?", nearest);
         fputs("\nplait: `plait --help` lists the commands\n", stderr);
         return EXIT_USAGE;
 }

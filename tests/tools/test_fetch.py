@@ -415,6 +415,8 @@ def commands_and_mistakes_at_the_top():
 
     check(run()[0] == 2 and "Usage" in run()[2], str(run()))
     check(run("fetsh")[0] == 2 and "did you mean 'fetch'" in run("fetsh")[2], str(run("fetsh")))
+    check(re.findall("did you mean '(.*)'", run("tracee")[2]) == ["trace"], str(run("tracee")))
+    check(run("nothing")[0] == 2 and "did you mean" not in run("nothing")[2], str(run("nothing")))
     check(run("--help")[0] == 0 and "fetch" in run("--help")[1], str(run("--help")))
     check(run("help", "fetch")[1] == run("fetch", "--help")[1] != "", "help fetch")
     check(re.match(r"plait \d+\.\d+", run("--version")[1]), str(run("--version")))
