@@ -107,17 +107,21 @@ def usage(lab, number):
 
 
 class Pulse:
-    """How late who sleeps wakes up at most: what the machine's other work does to everything in the lab."""
+    """How late at most a wait for some milliseconds was over: what the machine's other work does to everything in the lab."""
+
+    BEAT_S = 0.005
 
     def __init__(self):
         self.late = 0.0
+        self.ended = threading.Event()
         threading.Thread(target=self.beat, daemon=True).start()
 
     def beat(self):
-        while True:
-            end = time.monotonic() + 0.005
-            time.sleep(0.005)
-            self.late = max(self.late, time.monotonic() - end)
+        begin = time.monotonic()
+        while not self.ended.wait(self.BEAT_S):
+            now = time.monotonic()
+            self.late = max(self.late, now - begin - self.BEAT_S)
+            begin = now
 
     def take(self):
         late, self.late = self.late, 0.0
@@ -127,15 +131,16 @@ class Pulse:
 def main():
     build, certificates, kind, *numbers = sys.argv[1:]
     begin = time.monotonic()
+    pulse = Pulse()
     try:
         lab = Lab(build, certificates)
-        pulse = Pulse()
         for got in {"scenario": scenario, "pair": pair, "healthy": healthy, "use": usage}[kind](lab, *map(int, numbers)):
             print(json.dumps({**got, "late": pulse.take()}), flush=True)
     except NoFault as error:
-        print(json.dumps({"fault": f"the fault is not there: {error}"}), flush=True)
+        print(json.dumps({"fault": f"the fault is not there: {error}", "late": pulse.take()}), flush=True)
     except Broken as error:
-        print(json.dumps({"fault": f"the lab does not work: {error}"}), flush=True)
+        print(json.dumps({"fault": f"the lab does not work: {error}", "late": pulse.take()}), flush=True)
+    pulse.ended.set()
     print(json.dumps({"lab": time.monotonic() - begin}), flush=True)
     os._exit(0)  # and with it everything in the lab
 

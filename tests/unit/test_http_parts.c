@@ -7,6 +7,7 @@
 #include "harness/test.h"
 #include "http/decode.h"
 #include "http/head.h"
+#include "http/libcurl.h"
 #include "http/origin.h"
 
 static int feed(struct pl_http_head *head, const char *line)
@@ -78,6 +79,7 @@ TEST(urls_lead_to_origins)
         struct pl_http_origin origin;
         const char *why = NULL;
 
+        CHECK_OK(pl_http_libcurl_load());
         for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
                 CHECK_INT(pl_http_origin_parse(&origin, good[i].url, &why), ==, 0);
                 CHECK_STR(origin.host, good[i].host);
