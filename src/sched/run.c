@@ -170,13 +170,15 @@ static void meet(_Atomic uint32_t *arrived, unsigned expected)
 
 /*
  * All pollers are there before the first worker runs, and stay until the last has left its loop, since anybody may be
- * notified by anybody.
+ * notified by anybody. So are the watch's descriptors: a number that a task closes is not plait's a moment later.
  */
 static void run_worker(struct pl_worker *worker)
 {
         int r = pl_sched_worker_open(worker);
 
         pl_sched_stuck_thread_init();
+        if (worker->index == 0)
+                pl_sched_watch_open();
         if (r < 0)
                 atomic_store(&control.start_error, r);
         meet(&control.n_up, pl_sched_the_run.n_workers);

@@ -21,7 +21,6 @@
  *
  * With one worker there is no watch and no spare: such a run never runs two tasks at a time.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -381,11 +380,22 @@ void pl_sched_watch_again(void)
         pl_plat_eventfd_write(watch.bell);
 }
 
+void pl_sched_watch_open(void)
+{
+        uint64_t ms = STUCK_MS;
+
+        (void)pl_plat_env_u64("PLAIT_STUCK_MS", 0, STUCK_MS_MOST, &ms);
+        watch.limit_ns = pl_sched_the_run.n_workers > 1 ? (int64_t)ms * 1000000 : 0;
+        watch.bell = watch.limit_ns ? pl_plat_eventfd_open() : -1;
+}
+
 static bool start_watch(struct pl_run *run)
 {
+        if (!watch.limit_ns)
+                return false;
         watch.workers = calloc(run->n_slots, sizeof *watch.workers);
-        watch.bell = watch.workers ? pl_plat_eventfd_open() : -ENOMEM;
-        if (watch.bell >= 0 && pl_plat_thread_start(&watch.thread, watch_thread, run, 0, "plait-watch") == 0)
+        if (watch.workers && watch.bell >= 0 &&
+            pl_plat_thread_start(&watch.thread, watch_thread, run, 0, "plait-watch") == 0)
                 return true;
         free(watch.workers);
         pl_warn("no memory, no descriptor or no thread to watch for tasks that hold up all workers: they will hold up "
@@ -396,14 +406,11 @@ static bool start_watch(struct pl_run *run)
 void pl_sched_watch_start(void)
 {
         struct pl_run *run = &pl_sched_the_run;
-        uint64_t ms = STUCK_MS;
 
         watch.no_more = false;
         watch.open_error = 0;
-        (void)pl_plat_env_u64("PLAIT_STUCK_MS", 0, STUCK_MS_MOST, &ms);
-        watch.limit_ns = (int64_t)ms * 1000000;
-        watch.started = run->n_workers > 1 && ms && start_watch(run);
-        atomic_store(&watch.quick, watch.started && ms <= STUCK_MS);
+        watch.started = start_watch(run);
+        atomic_store(&watch.quick, watch.started && watch.limit_ns <= STUCK_MS * INT64_C(1000000));
         pl_trace_wake_by(watch.started ? watch.bell : run->poller->bell(run->workers[0].poller));
 }
 

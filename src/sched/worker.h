@@ -255,9 +255,11 @@ void pl_sched_stop_searching(struct pl_worker *worker);
 unsigned pl_sched_spares_most(unsigned n_workers);
 
 /*
- * Watch the workers, once all are up; once *stopping* is set, end that and the spare workers. close() frees what spare
- * workers had, when no worker looks into another one's any more.
+ * Watch the workers, once all are up; once *stopping* is set, end that and the spare workers. open() makes what takes a
+ * descriptor, before a worker runs; close() frees that and what spare workers had, when no worker looks into another
+ * one's any more.
  */
+void pl_sched_watch_open(void);
 void pl_sched_watch_start(void);
 bool pl_sched_is_watch(void);
 
