@@ -326,9 +326,11 @@ enum plait_trace_command {
 
 /**
  * What somebody outside wants, such as `plait trace --pid`. plait_registry.trace is its address. Whoever may write a
- * process' memory (process_vm_writev(); the kernel refuses it to other users) asks for a recording like this: fill in
- * *command* and what it needs; then write *asked* + 1 to *asked*; then wake a worker, by writing 8 bytes, a 1, to
- * the process' descriptor *wake_fd* (pidfd_getfd()). When *answered* is *asked*, *result* says what became of it.
+ * process' memory (process_vm_writev(); the kernel refuses it to other users) asks for a recording like this: while
+ * *answered* is not *asked*, somebody else is waiting, unless his process, *watcher*, is gone: then take his question
+ * back, by writing *asked* to *answered*. Fill in *command* and what it needs; then write *asked* + 1 to *asked*; then
+ * wake a worker, by writing 8 bytes, a 1, to the process' descriptor *wake_fd* (pidfd_getfd()). When *answered* is
+ * *asked*, *result* says what became of it.
  *
  * A recording begun like this ends by #PLAIT_TRACE_STOP, at *until_ns*, or when the process *watcher* is gone.
  */

@@ -44,19 +44,25 @@ bool pl_trace_is_asked(void)
         return __atomic_load_n(&box->asked, __ATOMIC_RELAXED) != __atomic_load_n(&box->answered, __ATOMIC_RELAXED);
 }
 
+/*
+ * Who asked may be gone before he was heard, and somebody else be writing what he wants by now; but he takes back the
+ * other's question first.
+ */
 static int start(const struct plait_trace_mailbox *box)
 {
         char path[PL_TRACE_PATH_BYTES];
-
-        memcpy(path, box->path, sizeof path);
-        path[sizeof path - 1] = '\0';
-        if (pl_trace_is_gone(box->watcher)) /* before it was heard; somebody else may be asking by now */
-                return -ESRCH;
         struct pl_trace_wish wish = {.path = path,
                                      .ring_bytes = (size_t)box->ring_bytes,
                                      .for_mailbox = true,
                                      .until_ns = box->until_ns,
                                      .watcher = box->watcher};
+
+        memcpy(path, box->path, sizeof path);
+        path[sizeof path - 1] = '\0';
+        atomic_thread_fence(memory_order_acquire);
+        bool taken_back = __atomic_load_n(&box->answered, __ATOMIC_RELAXED) == taken;
+        if (taken_back || pl_trace_is_gone(wish.watcher))
+                return -ESRCH;
         return path[0] == '/' ? pl_trace_begin(&wish) : -EINVAL;
 }
 

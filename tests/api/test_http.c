@@ -488,7 +488,7 @@ static int counted(void *arg, const struct plait_response *head)
         int now = __atomic_add_fetch(&in_flight, 1, __ATOMIC_SEQ_CST);
 
         (void)arg, (void)head;
-        for (int seen = most;
+        for (int seen = __atomic_load_n(&most, __ATOMIC_SEQ_CST);
              now > seen && !__atomic_compare_exchange_n(&most, &seen, now, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);)
                 ;
         plait_yield();

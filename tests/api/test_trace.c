@@ -46,6 +46,7 @@ static int want(void *arg)
         return r;
 }
 
+/* With one worker the waiter gets to wait before the holder goes on. */
 static int lock_twice(void *arg)
 {
         struct plait_scope scope = PLAIT_SCOPE_INIT;
@@ -59,7 +60,7 @@ static int lock_twice(void *arg)
 
 TEST(a_wait_for_a_lock_names_the_lock_and_its_holder)
 {
-        CHECK_SYS(setenv("PLAIT_WORKERS", "1", 1)); /* the waiter gets to wait before the holder goes on */
+        CHECK_SYS(setenv("PLAIT_WORKERS", "1", 1));
         struct plait_recording *recording = record(lock_twice, NULL);
         struct plait_recording_event holder = first(recording, PLAIT_RECORDING_NAMED, "holder");
         struct plait_recording_event waiter = first(recording, PLAIT_RECORDING_NAMED, "waiter");
@@ -272,6 +273,7 @@ TEST(a_request_is_told_with_its_url_and_its_end)
 
 TEST(a_static_lock_is_known_by_its_name)
 {
+        CHECK_SYS(setenv("PLAIT_WORKERS", "1", 1));
         struct plait_recording *recording = record(lock_twice, NULL);
         struct plait_recording_event event = first(recording, PLAIT_RECORDING_OBJECT, "mutex");
 
@@ -287,6 +289,7 @@ static int lock_of_class(void *arg)
 
 TEST(a_lock_is_known_by_its_class)
 {
+        CHECK_SYS(setenv("PLAIT_WORKERS", "1", 1));
         struct plait_recording *recording = record(lock_of_class, NULL);
         struct plait_recording_event event = first(recording, PLAIT_RECORDING_OBJECT, "account");
 

@@ -343,7 +343,7 @@ static int find_interpreter(struct dl_phdr_info *info, size_t size, void *arg)
 
 static int end_of_child(pid_t pid)
 {
-        int status;
+        int status = 0;
 
         CHECK_INT(CHECK_SYS(waitpid(pid, &status, 0)), ==, pid);
         return status;

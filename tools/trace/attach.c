@@ -147,8 +147,8 @@ static int refuse_second(struct target *target)
 }
 
 /*
- * The number of the next question; -1: somebody is waiting for the answer to the last one. Who has gone away without
- * it leaves his question to the next.
+ * The number of the next question; -1: somebody is waiting for the answer to the last one. That of who has gone away
+ * without it is taken back, lest it be answered by what the next one wants.
  */
 static int number_question(struct target *target, uint32_t *ret)
 {
@@ -161,6 +161,8 @@ static int number_question(struct target *target, uint32_t *ret)
                 return refuse(target);
         if (asked != answered && watcher != getpid() && (watcher <= 0 || kill(watcher, 0) == 0 || errno != ESRCH))
                 return refuse_second(target);
+        if (asked != answered && !put(target, MEMBER(answered), &asked, sizeof asked))
+                return refuse(target);
         *ret = asked + 1;
         return 0;
 }

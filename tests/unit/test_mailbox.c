@@ -1,0 +1,37 @@
+/* The mailbox of plait/trace.h at moments that an asker from outside can hardly hit. */
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "harness/test.h"
+#include "plait/trace.h"
+#include "trace/session.h"
+
+/* As a worker hears it that has seen a question before it took the lock. */
+static int hear(struct plait_trace_mailbox *box, enum plait_trace_command command, uint32_t asked)
+{
+        box->command = command;
+        box->asked = asked;
+        pl_trace_answer();
+        while (__atomic_load_n(&box->answered, __ATOMIC_ACQUIRE) != asked)
+                sched_yield();
+        return box->result;
+}
+
+TEST(a_question_that_was_taken_back_is_not_answered_by_what_the_next_one_wants)
+{
+        struct plait_trace_mailbox *box = &pl_trace_mailbox;
+
+        snprintf(box->path, sizeof box->path, "/tmp/plait-test-mailbox-XXXXXX");
+        int fd = CHECK_SYS(mkstemp(box->path));
+        close(fd);
+        box->watcher = getpid();
+        box->answered = 7;
+        CHECK_INT(hear(box, PLAIT_TRACE_START, 7), ==, -ESRCH);
+        CHECK_INT(hear(box, PLAIT_TRACE_STOP, 8), ==, -EALREADY);
+        CHECK_INT(hear(box, PLAIT_TRACE_START, 9), ==, 0);
+        CHECK_INT(hear(box, PLAIT_TRACE_STOP, 10), ==, 0);
+        CHECK_SYS(unlink(box->path));
+}
