@@ -8,7 +8,7 @@
  *   armer      another worker, which arms anew a descriptor that stands in this poller: for a moment it is not counted
  *   kernel     reports news of that descriptor once, to who is in the kernel or gets there
  *   ringer     another process: asks, then writes to a descriptor; it is the poller's eventfd if the owner has the bell,
- *              else the watch's, which a worker that gets up has written to before
+ *              else the watch's, which may have been written to before
  *   watch      has the bell in runs that have a watch: passes a ring on by notify()
  *   monitor    when all others have done what they will do and the owner sleeps, nothing is left to do
  *
@@ -161,7 +161,7 @@ proctype armer()
 
 proctype ringer()
 {
-        rung = !has_bell; /* somebody gets up */
+        rung = !has_bell; /* another ring */
         asked = true;
         if
         :: has_bell -> event = true

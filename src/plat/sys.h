@@ -51,8 +51,15 @@ int pl_plat_eventfd_open(void);
 /* Wake who polls the eventfd *fd*. */
 void pl_plat_eventfd_write(int fd);
 
-/* Sleep until *fd* is or has been written to (true; that is forgotten then) or *deadline_ns* has come. */
-bool pl_plat_eventfd_wait(int fd, int64_t deadline_ns);
+/*
+ * Sleep until *fd* is or has been written to (true; that is forgotten then), the alarm goes off, or *deadline_ns* has
+ * come.
+ */
+bool pl_plat_eventfd_wait(int fd, int alarm_fd, int64_t deadline_ns);
+
+/* An alarm, which is a descriptor, or -errno; and let it go off after that time, more than none, once. */
+int pl_plat_alarm_open(void);
+void pl_plat_alarm_set(int fd, int64_t after_ns);
 
 /* Sleep for about so long. */
 void pl_plat_nap_us(unsigned us);

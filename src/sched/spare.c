@@ -34,6 +34,7 @@ enum {
         STUCK_MS_MOST = 3600 * 1000,
         QUIET_LOOKS = 4,
         SPARE_LOOK_NS = 1000 * 1000,
+        REST_NS = 1000 * 1000,
 };
 
 /* What the watch knows of a worker. */
@@ -51,10 +52,11 @@ static struct {
         bool no_more; /* a spare worker could not be started */
         int64_t limit_ns;
         int bell;                /* an eventfd: the watch sleeps on it, and `plait trace --pid` rings it */
+        int alarm;               /* it sleeps on that, too */
         _Atomic uint32_t opened; /* workers that have come up, or failed to: so does it on this one */
         _Atomic int open_error;
         struct watched *workers;
-} watch = {.bell = -1};
+} watch = {.bell = -1, .alarm = -1};
 
 unsigned pl_sched_spares_most(unsigned n_workers)
 {
@@ -319,10 +321,11 @@ static void forget(struct pl_run *run)
                 watch.workers[i] = (struct watched){.since_ns = pl_plat_now_ns()};
 }
 
-/* Sleep until the bell rings or the time has come. A question from outside is for a worker, no matter which. */
+/* Sleep until the bell rings, the alarm goes off, or the time has come. A question from outside is for a worker, no
+ * matter which. */
 static void listen(struct pl_run *run, int64_t until_ns)
 {
-        if (pl_plat_eventfd_wait(watch.bell, until_ns) && pl_trace_is_asked())
+        if (pl_plat_eventfd_wait(watch.bell, watch.alarm, until_ns) && pl_trace_is_asked())
                 run->poller->notify(run->workers[0].poller);
 }
 
@@ -373,11 +376,11 @@ static void *watch_thread(void *arg)
         return NULL;
 }
 
+/* A moment later: at once it would take a processor from who got up, and there is nothing to be seen yet. */
 void pl_sched_watch_again(void)
 {
-        if (!atomic_exchange(&pl_sched_the_run.unwatched, false))
-                return;
-        pl_plat_eventfd_write(watch.bell);
+        if (atomic_exchange(&pl_sched_the_run.unwatched, false))
+                pl_plat_alarm_set(watch.alarm, watch.limit_ns / 2 < REST_NS ? watch.limit_ns / 2 : REST_NS);
 }
 
 void pl_sched_watch_open(void)
@@ -387,6 +390,7 @@ void pl_sched_watch_open(void)
         (void)pl_plat_env_u64("PLAIT_STUCK_MS", 0, STUCK_MS_MOST, &ms);
         watch.limit_ns = pl_sched_the_run.n_workers > 1 ? (int64_t)ms * 1000000 : 0;
         watch.bell = watch.limit_ns ? pl_plat_eventfd_open() : -1;
+        watch.alarm = watch.limit_ns ? pl_plat_alarm_open() : -1;
 }
 
 static bool start_watch(struct pl_run *run)
@@ -394,7 +398,7 @@ static bool start_watch(struct pl_run *run)
         if (!watch.limit_ns)
                 return false;
         watch.workers = calloc(run->n_slots, sizeof *watch.workers);
-        if (watch.workers && watch.bell >= 0 &&
+        if (watch.workers && watch.bell >= 0 && watch.alarm >= 0 &&
             pl_plat_thread_start(&watch.thread, watch_thread, run, 0, "plait-watch") == 0)
                 return true;
         free(watch.workers);
@@ -440,5 +444,7 @@ void pl_sched_spares_close(void)
                 pl_sched_worker_close(&run->workers[i]);
         if (watch.bell >= 0)
                 close(watch.bell);
-        watch.bell = -1;
+        if (watch.alarm >= 0)
+                close(watch.alarm);
+        watch.bell = watch.alarm = -1;
 }

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -73,17 +74,39 @@ int pl_plat_eventfd_open(void)
         return r;
 }
 
-bool pl_plat_eventfd_wait(int fd, int64_t deadline_ns)
+bool pl_plat_eventfd_wait(int fd, int alarm_fd, int64_t deadline_ns)
 {
-        struct pollfd news = {.fd = fd, .events = POLLIN};
+        struct pollfd news[] = {{.fd = fd, .events = POLLIN}, {.fd = alarm_fd, .events = POLLIN}};
         int64_t ns = deadline_ns == PL_PLAT_NEVER ? 0 : deadline_ns - pl_plat_now_ns();
         struct timespec time = {.tv_sec = ns > 0 ? ns / 1000000000 : 0, .tv_nsec = ns > 0 ? ns % 1000000000 : 0};
         int saved = errno;
-        eventfd_t count;
-        bool written = ppoll(&news, 1, deadline_ns == PL_PLAT_NEVER ? NULL : &time, NULL) > 0;
+        uint64_t count;
+        int n = ppoll(news, 2, deadline_ns == PL_PLAT_NEVER ? NULL : &time, NULL);
 
-        if (written)
-                (void)!eventfd_read(fd, &count);
+        for (int i = 0; i < 2; i++)
+                if (n > 0 && news[i].revents)
+                        (void)!read(news[i].fd, &count, sizeof count);
         errno = saved;
-        return written;
+        return n > 0 && news[0].revents;
+}
+
+int pl_plat_alarm_open(void)
+{
+        int saved = errno;
+        int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+        int r = fd < 0 ? -errno : fd;
+
+        errno = saved;
+        return r;
+}
+
+void pl_plat_alarm_set(int fd, int64_t after_ns)
+{
+        const struct itimerspec once = {
+                .it_value = {.tv_sec = after_ns / 1000000000, .tv_nsec = after_ns % 1000000000}};
+        int saved = errno;
+
+        if (timerfd_settime(fd, 0, &once, NULL) < 0)
+                pl_panic("cannot set an alarm: timerfd_settime: %m; something closed a descriptor of plait's");
+        errno = saved;
 }
