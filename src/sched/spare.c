@@ -15,9 +15,9 @@
  * sleeps in its poller, and what wakes there it hands to the others. It does not count as parked, so no work is offered
  * to it; n_relief stands for it, so that sleepers look around while it works (park.c).
  *
- * The watch itself sleeps once all workers have slept for a few looks; the first that gets up then wakes it. It writes
- * *unwatched*, then reads n_parked; who gets up writes n_parked, then reads *unwatched*: one of them sees the other.
- * It sleeps on an eventfd, so that another process can wake it, too, to have this one recorded (trace/mailbox.c).
+ * The watch itself sleeps once all workers have slept for a few looks; the first that gets up then sets it an alarm. It
+ * writes *unwatched*, then reads n_parked; who gets up writes n_parked, then reads *unwatched*: one of them sees the
+ * other. It sleeps on an eventfd, too, so that another process can wake it to have this one recorded (trace/mailbox.c).
  *
  * With one worker there is no watch and no spare: such a run never runs two tasks at a time.
  */
