@@ -111,7 +111,10 @@ def what_gcore_leaves_out_is_told():
         done = ps("--json", path)
         tasks = [json.loads(line) for line in done.stdout.splitlines()]
         lost = [task for task in tasks if task["id"] and task["state"] == "waiting" and not task["stack"]]
-        check(done.returncode == 0 and len(tasks) == 12, f"{done.returncode}: {done.stderr}")
+        known = [task["id"] for task in tasks if task["id"]]
+        check(done.returncode == 0 and len(known) == 11, f"{done.returncode}: {known}: {done.stderr}")
+        # The thread's record may follow a guard page, too.
+        check(len(tasks) - len(known) <= 1, str(tasks))
         if not lost:
             raise Skip("this gcore, or this kernel's way of guarding, loses no stacks")
         told = re.search(r"lacks the memory of (\d+) stacks", done.stderr)
