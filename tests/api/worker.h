@@ -1,4 +1,4 @@
-/* What the tests of worker processes share. */
+/* What the tests of worker processes share, those of their faults, too. */
 #ifndef API_WORKER_H
 #define API_WORKER_H
 

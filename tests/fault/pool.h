@@ -8,22 +8,8 @@
 
 #include <plait/plait.h>
 
+#include "api/worker.h"
 #include "harness/test.h"
-
-static inline struct plait_executor *open_with(const struct plait_executor_opts *opts)
-{
-        struct plait_executor *executor;
-
-        CHECK_INT(plait_executor_processes(opts, &executor), ==, 0);
-        return executor;
-}
-
-static inline struct plait_executor *open_executor(unsigned workers)
-{
-        const struct plait_executor_opts opts = {.size = sizeof opts, .workers = workers};
-
-        return open_with(&opts);
-}
 
 static inline struct plait_future *submit(struct plait_executor *executor, int (*fn)(void *arg, void *result),
                                           void *arg, size_t arg_bytes)
