@@ -114,7 +114,7 @@ def what_gcore_leaves_out_is_told():
         known = [task["id"] for task in tasks if task["id"]]
         check(done.returncode == 0 and len(known) == 11, f"{done.returncode}: {known}: {done.stderr}")
         # The thread's record may follow a guard page, too.
-        check(len(tasks) - len(known) <= 1, str(tasks))
+        check(len(tasks) == 12 or (len(tasks) == 11 and "threads may be missing" in done.stderr), f"{tasks}: {done.stderr}")
         if not lost:
             raise Skip("this gcore, or this kernel's way of guarding, loses no stacks")
         told = re.search(r"lacks the memory of (\d+) stacks", done.stderr)

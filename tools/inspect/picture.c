@@ -181,9 +181,9 @@ const char *inspect_gaps(const struct inspect_program *program, const struct ins
         buffer[0] = '\0';
         if (!program->memory.live && picture->lost_stacks + picture->lost_scopes > 0)
                 snprintf(buffer, size,
-                         "the core file lacks the memory of %zu stacks and %zu scopes. gcore leaves out all that "
-                         "follows "
-                         "a guard page: run the program with PLAIT_DEBUG=guard=mprotect, or let the kernel write the "
+                         "the core file lacks the memory of %zu stacks and %zu scopes; tasks and threads may be "
+                         "missing, too. gcore leaves out all that follows a guard page: run the program with "
+                         "PLAIT_DEBUG=guard=mprotect, or let the kernel write the "
                          "core file (kill -ABRT), and all of it if there is a limit (ulimit -c)",
                          picture->lost_stacks, picture->lost_scopes);
         return buffer;
