@@ -29,15 +29,21 @@ static void note_signal(int number)
                 end_asked = 1;
 }
 
+/* A picture that is being written goes on; ppoll() ends in any case. Where the terminal takes no more, the second
+ * signal that asks for the end is the end. */
 static void watch_signals(void)
 {
         static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP};
-        struct sigaction action = {.sa_handler = note_signal};
 
-        sigfillset(&action.sa_mask);
-        for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+                bool ends = numbers[i] != SIGWINCH && numbers[i] != SIGTSTP;
+                struct sigaction action = {.sa_handler = note_signal,
+                                           .sa_flags = SA_RESTART | (ends ? (int)SA_RESETHAND : 0)};
+
+                sigfillset(&action.sa_mask);
                 if (is_live || numbers[i] != SIGTSTP)
                         sigaction(numbers[i], &action, NULL);
+        }
 }
 
 static void say(const char *text)
