@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -134,7 +135,9 @@ static int yield_always(void *arg)
 static int compute(void *arg)
 {
         (void)arg;
-        while (!atomic_load_explicit(&over, memory_order_relaxed)) {}
+        while (!atomic_load_explicit(&over, memory_order_relaxed))
+                fairness_hog_is_here();
+        fairness_hog_is_gone();
         return 0;
 }
 
@@ -232,6 +235,7 @@ static int connect_all(int64_t n, const int **ret_ours, const int **ret_theirs)
 int main(int argc, char **argv)
 {
         static const int *ours[FAIRNESS_SERVERS];
+        void *shared = mmap(NULL, sizeof *fairness_hog_cpu, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         struct rlimit limit;
         int controls[2];
 
@@ -246,6 +250,10 @@ int main(int argc, char **argv)
                 fprintf(stderr, "fairness: one connection at least, and 1 to %d rounds\n", ROUNDS_MOST);
                 return 2;
         }
+        if (shared == MAP_FAILED)
+                return EXIT_FAILURE;
+        fairness_hog_cpu = shared;
+        fairness_hog_is_gone();
         if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
                 limit.rlim_cur = limit.rlim_max;
                 setrlimit(RLIMIT_NOFILE, &limit);

@@ -12,6 +12,12 @@
 
 enum { FAIRNESS_MESSAGE_BYTES = 64 };
 
+/* The processor that the hog, task or thread, is on, for the load to share it; -1: there is none. In memory that the
+ * load's process sees, too. */
+extern _Atomic int *fairness_hog_cpu;
+void fairness_hog_is_here(void);
+void fairness_hog_is_gone(void);
+
 enum fairness_server { FAIRNESS_PLAIT, FAIRNESS_BARE, FAIRNESS_SERVERS };
 
 /* Of one phase. */

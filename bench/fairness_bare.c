@@ -68,7 +68,9 @@ static void *serve_both(void *bare)
 
 static void *compute(void *bare)
 {
-        while (!is_over(bare)) {}
+        while (!is_over(bare))
+                fairness_hog_is_here();
+        fairness_hog_is_gone();
         return NULL;
 }
 

@@ -18,6 +18,21 @@
 
 #define INTERVAL_NS 100000000LL
 
+_Atomic int *fairness_hog_cpu;
+
+void fairness_hog_is_here(void)
+{
+        int cpu = sched_getcpu();
+
+        if (atomic_load_explicit(fairness_hog_cpu, memory_order_relaxed) != cpu)
+                atomic_store_explicit(fairness_hog_cpu, cpu, memory_order_relaxed);
+}
+
+void fairness_hog_is_gone(void)
+{
+        atomic_store_explicit(fairness_hog_cpu, -1, memory_order_relaxed);
+}
+
 enum { BATCH = 256 };
 
 struct connection {
@@ -33,6 +48,7 @@ struct load {
         int64_t *taken_ns, *late_ns;
         size_t n, n_late, most;
         int epoll_fd;
+        cpu_set_t cpus; /* that it may use */
 };
 
 static int by_size(const void *a, const void *b)
@@ -79,12 +95,32 @@ static int64_t send_due(struct load *load)
         return INT64_MAX;
 }
 
+/*
+ * Beside a hog, keep to its processor. What comes from another machine would not take the other one from the worker
+ * that is left; and the kernel, which does not move a thread of real-time priority, may put that worker beside the hog.
+ */
+static void follow_hog(const cpu_set_t *all)
+{
+        static int cpu = -1;
+        int at = atomic_load_explicit(fairness_hog_cpu, memory_order_relaxed);
+        cpu_set_t one;
+
+        if (at == cpu)
+                return;
+        cpu = at;
+        CPU_ZERO(&one);
+        if (at >= 0)
+                CPU_SET((unsigned)at, &one);
+        (void)!sched_setaffinity(0, sizeof one, at >= 0 ? &one : all);
+}
+
 /* Wait for answers until *deadline_ns*, 10 ms at most; note how late it is when this returns. */
 static void take_answers(struct load *load, int64_t deadline_ns)
 {
         struct epoll_event events[BATCH];
         int64_t ns = deadline_ns - plait_now_ns();
         struct timespec timeout = {.tv_nsec = ns < 0 ? 0 : ns > 10000000 ? 10000000 : ns};
+        follow_hog(&load->cpus);
         int n = epoll_pwait2(load->epoll_fd, events, BATCH, &timeout, NULL);
         int64_t late_ns = plait_now_ns() - deadline_ns;
 
@@ -158,6 +194,8 @@ static void open_load(struct load *load, const int *sockets, size_t connections,
                               .most = most,
                               .epoll_fd = epoll_create1(EPOLL_CLOEXEC)};
         if (!load->all || !load->queue || !load->taken_ns || !load->late_ns || load->epoll_fd < 0)
+                exit(EXIT_FAILURE);
+        if (sched_getaffinity(0, sizeof load->cpus, &load->cpus) < 0)
                 exit(EXIT_FAILURE);
         for (size_t i = 0; i < connections; i++) {
                 struct epoll_event event = {.events = EPOLLIN, .data.ptr = &load->all[i]};
