@@ -29,16 +29,16 @@ static void note_signal(int number)
                 end_asked = 1;
 }
 
-/* A picture that is being written goes on; ppoll() ends in any case. Where the terminal takes no more, the second
- * signal that asks for the end is the end. */
+/* A picture that is being written goes on; ppoll() ends in any case. Where the terminal takes no more, keys that send
+ * signals make it go on, and of SIGTERM and SIGHUP the second one is the end. */
 static void watch_signals(void)
 {
         static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP};
 
         for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-                bool ends = numbers[i] != SIGWINCH && numbers[i] != SIGTSTP;
+                bool twice = numbers[i] == SIGTERM || numbers[i] == SIGHUP;
                 struct sigaction action = {.sa_handler = note_signal,
-                                           .sa_flags = SA_RESTART | (ends ? (int)SA_RESETHAND : 0)};
+                                           .sa_flags = SA_RESTART | (twice ? (int)SA_RESETHAND : 0)};
 
                 sigfillset(&action.sa_mask);
                 if (is_live || numbers[i] != SIGTSTP)
