@@ -7,13 +7,17 @@
  *      worker   a task releases one for which a task of high priority waits, and holds up its worker
  *      start    a task starts another, and holds up its worker, so that the other one has to take it
  *
- * Arguments: rounds pause_ms. It prints the median and the 99th percentile of each, and the ratios of the medians to
- * the futex's.
+ * Arguments: rounds pause_ms [across]. It prints the median and the 99th percentile of each, and the ratios of the
+ * medians to the futex's. The kernel mostly wakes a thread on the processor of who wakes it, where it begins when that
+ * one pauses. With *across* the waking thread keeps to one processor and all others to another one, as in the peers'
+ * measurement of the limit, and the two that a task wakes are left out.
  */
 #include "bench.h"
 
+#include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -29,6 +33,8 @@ static int64_t rounds, pause_ns;
 static int64_t *took[KINDS]; /* ns, by round */
 static _Atomic int64_t woken_at[KINDS];
 static int64_t n_woken;
+static bool across;
+static cpu_set_t processors;
 static _Atomic uint32_t word; /* of the futex: the round, once it is waited for */
 static struct plait_semaphore by_thread, by_worker, turn, done;
 
@@ -64,6 +70,19 @@ static void take(enum kind kind, int64_t round, int64_t wake_ns)
 
 /* --- threads --- */
 
+/* The *nth* of those that the process may use. */
+static void keep_to(unsigned nth)
+{
+        cpu_set_t one;
+        unsigned processor = 0;
+
+        for (; processor < CPU_SETSIZE && (!CPU_ISSET(processor, &processors) || nth-- > 0); processor++) {}
+        CPU_ZERO(&one);
+        if (processor < CPU_SETSIZE)
+                CPU_SET(processor, &one);
+        bench_must(sched_setaffinity(0, sizeof one, &one) < 0 ? -errno : 0, "keep to a processor");
+}
+
 static void *sleep_on_futex(void *arg)
 {
         (void)arg;
@@ -78,6 +97,8 @@ static void *sleep_on_futex(void *arg)
 static void *wake_by_turns(void *arg)
 {
         (void)arg;
+        if (across)
+                keep_to(1);
         for (int64_t round = 0; round < rounds; round++) {
                 nap(pause_ns);
                 int64_t wake_ns = plait_now_ns();
@@ -90,6 +111,8 @@ static void *wake_by_turns(void *arg)
                 plait_semaphore_release(&by_thread, 1);
                 take(BY_THREAD, round, wake_ns);
 
+                if (across)
+                        continue;
                 plait_semaphore_release(&turn, 1);
                 bench_must(plait_semaphore_acquire(&done, PLAIT_NEVER), "wait for the task");
         }
@@ -155,8 +178,10 @@ static int app(void *arg)
 
         (void)arg;
         bench_must(plait_scope_go(&scope, wait_for_thread, NULL), "spawn");
-        bench_must(plait_scope_start(&scope, wait_for_worker, NULL, &high, NULL), "spawn");
-        bench_must(plait_scope_go(&scope, wake_from_task, NULL), "spawn");
+        if (!across) {
+                bench_must(plait_scope_start(&scope, wait_for_worker, NULL, &high, NULL), "spawn");
+                bench_must(plait_scope_go(&scope, wake_from_task, NULL), "spawn");
+        }
         bench_must(-pthread_create(&sleeper, NULL, sleep_on_futex, NULL), "thread");
         bench_must(-pthread_create(&waker, NULL, wake_by_turns, NULL), "thread");
         bench_must(plait_scope_join(&scope), "join");
@@ -177,11 +202,12 @@ static int compare(const void *a, const void *b)
 static void report(int64_t ns)
 {
         const size_t middle = (size_t)rounds / 2, high = (size_t)rounds * 99 / 100;
+        const int kinds = across ? BY_THREAD + 1 : KINDS;
         double limit = 0;
 
-        printf("{\"ops\": %" PRId64 ", \"seconds\": %.9f, \"check\": %" PRId64, rounds * KINDS, (double)ns * 1e-9,
+        printf("{\"ops\": %" PRId64 ", \"seconds\": %.9f, \"check\": %" PRId64, rounds * kinds, (double)ns * 1e-9,
                n_woken);
-        for (int kind = 0; kind < KINDS; kind++) {
+        for (int kind = 0; kind < kinds; kind++) {
                 qsort(took[kind], (size_t)rounds, sizeof *took[kind], compare);
                 double p50 = (double)took[kind][middle], p99 = (double)took[kind][high];
 
@@ -196,7 +222,7 @@ static void report(int64_t ns)
 
 int main(int argc, char **argv)
 {
-        (void)argc;
+        across = argc > 3 && strcmp(argv[3], "across") == 0;
         rounds = bench_size(argv, 1);
         pause_ns = bench_size(argv, 2) * 1000000;
         if (!rounds)
@@ -206,6 +232,9 @@ int main(int argc, char **argv)
                 if (!took[kind])
                         return 1;
         }
+        bench_must(sched_getaffinity(0, sizeof processors, &processors) < 0 ? -errno : 0, "ask for the processors");
+        if (across)
+                keep_to(0);
         int64_t start_ns = plait_now_ns();
         int r = bench_run(app, NULL, 0);
         if (r == 0)
