@@ -33,6 +33,7 @@ _Static_assert(
 /* pl_where is either what it is called, or the address of the above with the highest bit set, which no address has. */
 static const uintptr_t pl_scope_more_bit = (uintptr_t)1 << 63;
 
+/* It may be added at any time: each of these looks once. */
 static inline struct pl_scope_more *pl_scope_more(const struct plait_scope *scope)
 {
         uintptr_t word = (uintptr_t)__atomic_load_n(&scope->pl_where, __ATOMIC_ACQUIRE);
@@ -42,9 +43,10 @@ static inline struct pl_scope_more *pl_scope_more(const struct plait_scope *scop
 
 static inline const char *pl_scope_name(const struct plait_scope *scope)
 {
-        const struct pl_scope_more *more = pl_scope_more(scope);
+        uintptr_t word = (uintptr_t)__atomic_load_n(&scope->pl_where, __ATOMIC_ACQUIRE);
 
-        return more ? more->where : scope->pl_where;
+        return word & pl_scope_more_bit ? ((struct pl_scope_more *)(word & ~pl_scope_more_bit))->where
+                                        : (const char *)word;
 }
 
 static inline struct pl_lock *pl_scope_lock(struct plait_scope *scope)

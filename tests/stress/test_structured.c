@@ -1,4 +1,6 @@
-/* Scopes that are watched, and calls at once, while everything is cancelled at random. The counts at the end are exact.
+/*
+ * Scopes that are watched, or followed, and calls at once, while everything is cancelled at random. The counts at the
+ * end are exact.
  */
 #include <plait/plait.h>
 #include <pthread.h>
@@ -158,6 +160,41 @@ TEST(threads_start_and_cancel_while_tasks_end, .run = in_task, .timeout_ms = 120
                 CHECK_INT((int)record.finished, ==, 51 + THREADS * 50);
                 CHECK_STR(record.reason, "a thread says so");
         }
+}
+
+/* --- followed scopes --- */
+
+static int add_one(void *arg, void *result)
+{
+        *(int *)result = *(const int *)arg + 1;
+        return 0;
+}
+
+/* The first of a scope to do so gives the scope room for what follows it, while the others ask what it is called. */
+static int have_it_computed(void *executor)
+{
+        int one = 1, two = 0;
+        struct plait_job job = {
+                .fn = add_one, .arg = &one, .arg_bytes = sizeof one, .result = &two, .result_bytes = sizeof two};
+
+        CHECK_OK(plait_executor_call(executor, &job, PLAIT_NEVER, NULL));
+        CHECK_INT(two, ==, 2);
+        return 0;
+}
+
+TEST(the_first_jobs_of_a_scope_begin_at_once, .run = in_task, .timeout_ms = 120000)
+{
+        struct plait_executor *executor;
+
+        CHECK_OK(plait_executor_threads(NULL, &executor));
+        for (int i = 0; i < rounds(500); i++) {
+                struct plait_scope scope = PLAIT_SCOPE_INIT;
+
+                for (int t = 0; t < TASKS; t++)
+                        CHECK_OK(plait_scope_go(&scope, have_it_computed, executor));
+                CHECK_OK(plait_scope_join(&scope));
+        }
+        plait_executor_free(executor);
 }
 
 /* --- calls at once --- */
