@@ -502,8 +502,8 @@ static bool leave_to_next(struct plait_rwlock *lock, struct queues *queues, bool
 }
 
 /*
- * There are waiters, or were a moment ago: leave the lock to others. False: they are gone, and the caller still holds
- * it.
+ * There are waiters, or were a moment ago: leave the lock to others. False: they are gone, or others read, too, and the
+ * caller still holds it.
  */
 static bool leave(struct plait_rwlock *lock, bool write)
 {
@@ -512,12 +512,9 @@ static bool leave(struct plait_rwlock *lock, bool write)
         lock_queues(lock);
         struct queues queues = unpack(lock);
 
-        if (!write && (load(lock) & HELD) != READER) { /* others read: they will see to it */
-                set_free(lock, &queues, false);
-                unlock_queues(lock);
-                return true;
-        }
-        if (!queues.starving)
+        if (!write && (load(lock) & HELD) != READER)
+                left = false; /* another one reads, who leaves without the queues' lock: see anew who is the last */
+        else if (!queues.starving)
                 left = leave_to_next(lock, &queues, write);
         else if (write)
                 left = pass_to_readers(lock, &queues) || pass_to_writer(lock, &queues);

@@ -169,6 +169,18 @@ TEST(rwlock_starves_nobody, .run = in_task)
         check_table(&table);
 }
 
+/* While others come, they make good a wake-up that was lost: so here all leave again and again. */
+TEST(rwlock_forgets_nobody_when_all_leave, .run = in_task)
+{
+        for (int i = 0; i < rounds(2000); i++) {
+                struct table table = {.rounds = 4, .behind = TASKS};
+
+                run_flows(TASKS, 0, take_share, &table);
+                check_table(&table);
+                plait_rwlock_unlock_write(&table.lock);
+        }
+}
+
 struct object {
         struct plait_rwlock lock;
         int references;
