@@ -120,4 +120,13 @@ void pl_mem_slab_pool_put(struct pl_slab_pool *pool, void *object);
  */
 void pl_mem_slab_for_each(struct pl_slab_pool *pool, bool (*visit)(void *object, void *arg), void *arg);
 
+/*
+ * For who has found the address of an object in memory that he has read past the compiler (pl_plat_peek()), which
+ * orders nothing: from now on he sees what was stored when the object's slab was made.
+ */
+static inline void pl_mem_slab_catch_up(const struct pl_slab_pool *pool)
+{
+        (void)atomic_load_explicit(&pool->n_slabs, memory_order_acquire);
+}
+
 #endif

@@ -360,6 +360,8 @@ static bool gone(const struct pl_wait *wait)
 
 bool pl_registry_look(const struct pl_wait *wait, struct pl_registry_view *ret)
 {
+        pl_mem_slab_catch_up(&pl_sched_task_pool);
+        pl_mem_slab_catch_up(&thread_pool);
         for (int tries = 0; tries < 100; tries++) {
                 uint32_t word = atomic_load_explicit(&wait->state, memory_order_acquire);
                 struct pl_registry_view view;
