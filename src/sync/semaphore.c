@@ -129,6 +129,8 @@ static bool hand_out(struct plait_semaphore *semaphore, struct pl_sync_claimed *
 {
         uint32_t state = load(semaphore);
 
+        if (!(state & WAITERS)) /* they went while the lock was free, and the state changes without it since */
+                return false;
         for (int i = 0; i < PL_SYNC_BATCH && state >= PERMIT; i++) {
                 struct pl_wait_node *node = pl_sync_claim(&semaphore->pl_waiters);
 

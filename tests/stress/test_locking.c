@@ -1,6 +1,8 @@
 /* Mutex, condition and semaphore under tasks and plain threads at once. The counts at the end are exact. */
 #include <plait/plait.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "stress/flows.h"
@@ -339,6 +341,87 @@ TEST(semaphore_cancellation_loses_no_permit, .run = in_task)
 
         run_flows(4, 0, cancel_borrowers, &pool);
         CHECK_UINT(plait_semaphore_count(&pool.permits) + (unsigned)pool.inside, ==, (unsigned)pool.rounds * 4 * 3);
+}
+
+/*
+ * Two releases at once, each for more waiters than are woken in one go; the permits that are left over are taken and
+ * given back meanwhile.
+ */
+enum { CROWD = 130, EACH = 70, RELEASERS = 2, TAKERS = 2 };
+
+struct crowd {
+        struct plait_semaphore permits;
+        int rounds;
+        _Atomic int waiting, begun, released, over; /* the last three for all rounds so far */
+};
+
+static int come_and_go(void *arg)
+{
+        struct crowd *crowd = arg;
+
+        for (int i = 0; i < crowd->rounds; i++) {
+                atomic_fetch_add(&crowd->waiting, 1);
+                CHECK_INT(plait_semaphore_acquire(&crowd->permits, PLAIT_NEVER), ==, 0);
+                while (atomic_load(&crowd->over) <= i)
+                        plait_yield();
+        }
+        return 0;
+}
+
+static int release_or_take(void *arg)
+{
+        struct flow *flow = arg;
+        struct crowd *crowd = flow->arg;
+
+        for (int i = 0; i < crowd->rounds; i++) {
+                while (atomic_load(&crowd->begun) <= i)
+                        sched_yield(); /* awake: all are to come at the same time */
+                if (flow->number < RELEASERS) {
+                        CHECK_OK(plait_semaphore_release(&crowd->permits, EACH));
+                        atomic_fetch_add(&crowd->released, 1);
+                }
+                while (atomic_load(&crowd->released) < RELEASERS * (i + 1))
+                        if (plait_semaphore_try_acquire(&crowd->permits) == 0)
+                                CHECK_OK(plait_semaphore_release(&crowd->permits, 1));
+        }
+        return 0;
+}
+
+static int lead(void *arg)
+{
+        struct crowd *crowd = arg;
+
+        for (int i = 0; i < crowd->rounds; i++) {
+                while (atomic_load(&crowd->waiting) < CROWD * (i + 1))
+                        plait_yield();
+                atomic_store(&crowd->begun, i + 1);
+                while (atomic_load(&crowd->released) < RELEASERS * (i + 1))
+                        plait_yield();
+                for (int k = 0; k < RELEASERS * EACH - CROWD; k++)
+                        CHECK_INT(plait_semaphore_acquire(&crowd->permits, PLAIT_NEVER), ==, 0);
+                CHECK_UINT(plait_semaphore_count(&crowd->permits), ==, 0);
+                atomic_store(&crowd->over, i + 1);
+        }
+        return 0;
+}
+
+TEST(semaphore_keeps_its_permits_when_two_release_many, .run = in_task)
+{
+        struct crowd crowd = {.rounds = rounds(300)};
+        struct plait_scope scope = PLAIT_SCOPE_INIT;
+        struct flow flows[RELEASERS + TAKERS];
+        pthread_t threads[RELEASERS + TAKERS];
+
+        for (unsigned i = 0; i < RELEASERS + TAKERS; i++) {
+                flows[i] = (struct flow){.fn = release_or_take, .arg = &crowd, .number = i};
+                CHECK_INT(pthread_create(&threads[i], NULL, flow_in_thread, &flows[i]), ==, 0);
+        }
+        for (int i = 0; i < CROWD; i++)
+                CHECK_OK(plait_scope_go(&scope, come_and_go, &crowd));
+        CHECK_OK(plait_scope_go(&scope, lead, &crowd));
+        CHECK_OK(plait_scope_join(&scope));
+        for (unsigned i = 0; i < RELEASERS + TAKERS; i++)
+                CHECK_INT(pthread_join(threads[i], NULL), ==, 0);
 }
 
 static int post(void *semaphore)
