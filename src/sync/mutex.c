@@ -285,8 +285,9 @@ static bool wake_first(struct plait_mutex *mutex)
 {
         void *head = lock_queue(mutex);
         struct pl_wait_node *node = pl_sync_claim(&head);
-        uintptr_t word = load(mutex);
-        const bool hand_over = node && word & STARVED;
+        const uintptr_t before = load(mutex);
+        const bool hand_over = node && before & STARVED;
+        uintptr_t word = before;
 
         if (!head)
                 word &= ~(uintptr_t)WAITERS;
@@ -297,7 +298,8 @@ static bool wake_first(struct plait_mutex *mutex)
                 word &= ~HOLDER;
                 word |= hand_over ? (uintptr_t)node->wait : WOKEN;
         }
-        __atomic_store_n(&mutex->pl_holder, word, __ATOMIC_RELEASE);
+        /* Only these bits: the detector may be writing its own. */
+        __atomic_fetch_xor(&mutex->pl_holder, before ^ word, __ATOMIC_RELEASE);
         unlock_queue(mutex, head);
         if (node)
                 pl_sched_wake_ready(node->wait);

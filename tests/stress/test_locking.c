@@ -140,6 +140,66 @@ TEST(mutex_with_cancellation, .run = in_task)
         CHECK_INT(plait_mutex_trylock(&counter.mutex), ==, 0);
 }
 
+/*
+ * What the detector of lock orders writes into a mutex, the first time that one is taken inside another, stays there,
+ * whatever others do with the mutex at that moment.
+ */
+struct row {
+        struct plait_mutex outer, *mutexes;
+        size_t at, n;
+};
+
+static uintptr_t word_of(const struct plait_mutex *mutex)
+{
+        return __atomic_load_n(&mutex->pl_holder, __ATOMIC_RELAXED);
+}
+
+static int lock_the_same(void *arg)
+{
+        struct flow *flow = arg;
+        struct row *row = flow->arg;
+
+        for (size_t i; (i = __atomic_load_n(&row->at, __ATOMIC_RELAXED)) < row->n;) {
+                CHECK_INT(plait_mutex_lock(&row->mutexes[i], PLAIT_NEVER), ==, 0);
+                if (flow->number % 2)
+                        plait_yield(); /* so that others queue */
+                plait_mutex_unlock(&row->mutexes[i]);
+        }
+        return 0;
+}
+
+static int lock_each_inside(void *arg)
+{
+        struct flow *flow = arg;
+        struct row *row = flow->arg;
+
+        if (flow->number)
+                return lock_the_same(arg);
+        for (size_t i = 0; i < row->n; i++) {
+                struct plait_mutex *mutex = &row->mutexes[i];
+
+                for (int k = 0; k < 10 && !(word_of(mutex) & 1); k++)
+                        plait_yield(); /* until somebody waits */
+                CHECK_INT(plait_mutex_lock(&row->outer, PLAIT_NEVER), ==, 0);
+                CHECK_INT(plait_mutex_lock(mutex, PLAIT_NEVER), ==, 0);
+                CHECK_UINT(word_of(mutex) >> 48, !=, 0);
+                plait_mutex_unlock(mutex);
+                plait_mutex_unlock(&row->outer);
+                __atomic_fetch_add(&row->at, 1, __ATOMIC_RELAXED);
+        }
+        return 0;
+}
+
+TEST(mutex_keeps_what_the_order_of_locks_knows_of_it, .run = in_task)
+{
+        struct row row = {.n = (size_t)rounds(10000)};
+
+        row.mutexes = calloc(row.n, sizeof *row.mutexes);
+        CHECK(row.mutexes != NULL);
+        run_flows(4, 4, lock_each_inside, &row);
+        free(row.mutexes);
+}
+
 /* The last one to have used it frees it, as with an object that counts its references under its own mutex. */
 struct object {
         struct plait_mutex mutex;
