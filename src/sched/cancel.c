@@ -164,9 +164,9 @@ static void give_reason(struct plait_scope *scope, const char *reason)
 {
         pl_lock_acquire(pl_scope_lock(scope));
         struct pl_scope_more *more = pl_scope_more(scope);
-        if (!more) {
-                (void)pl_sched_scope_add_more(scope, reason);
-        } else if (!atomic_load_explicit(&more->has_reason, memory_order_relaxed)) {
+        if (!more && pl_sched_scope_add_more(scope) == 0) /* or who begins to follow it, without the lock */
+                more = pl_scope_more(scope);
+        if (more && !atomic_load_explicit(&more->has_reason, memory_order_relaxed)) {
                 snprintf(more->reason, sizeof more->reason, "%s", reason);
                 atomic_store_explicit(&more->has_reason, 1, memory_order_release);
         }

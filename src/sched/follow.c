@@ -34,7 +34,7 @@ static void let_go(struct pl_following *following)
 /* The list of *scope*, with a reference; NULL: no memory. */
 static struct pl_following *list_of(struct plait_scope *scope)
 {
-        if (!pl_scope_more(scope) && pl_sched_scope_add_more(scope, NULL) < 0)
+        if (!pl_scope_more(scope) && pl_sched_scope_add_more(scope) < 0)
                 return NULL;
         struct pl_scope_more *more = pl_scope_more(scope);
 

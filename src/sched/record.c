@@ -14,7 +14,7 @@
 #include "sched/follow.h"
 #include "sched/scope.h"
 
-int pl_sched_scope_add_more(struct plait_scope *scope, const char *reason)
+int pl_sched_scope_add_more(struct plait_scope *scope)
 {
         struct pl_scope_more *more = calloc(1, sizeof *more);
         const char *where = __atomic_load_n(&scope->pl_where, __ATOMIC_RELAXED);
@@ -22,10 +22,6 @@ int pl_sched_scope_add_more(struct plait_scope *scope, const char *reason)
         if (!more)
                 return -ENOMEM;
         more->where = where;
-        if (reason) {
-                snprintf(more->reason, sizeof more->reason, "%s", reason);
-                more->has_reason = 1;
-        }
         const char *tagged = (const char *)((uintptr_t)more | pl_scope_more_bit);
         if (((uintptr_t)where & pl_scope_more_bit) ||
             !__atomic_compare_exchange_n(&scope->pl_where, &where, tagged, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))

@@ -67,7 +67,7 @@ static int open_at(struct plait_scope *scope, const void *caller)
         if (PL_UNLIKELY(self->scope == scope))
                 pl_panic("the scope of %s is initialised anew while it is open: call plait_scope_join() before that",
                          scope->pl_where ? scope->pl_where : "unknown place");
-        if (PL_UNLIKELY(scope->limit != 0) && pl_sched_scope_add_more(scope, NULL) < 0)
+        if (PL_UNLIKELY(scope->limit != 0) && pl_sched_scope_add_more(scope) < 0)
                 return -ENOMEM;
         scope->pl_parent = self->scope;
         scope->pl_owner = self;

@@ -86,7 +86,7 @@ const char *pl_sched_scope_reason(const struct plait_scope *scope);
 /* --- record.c --- */
 
 /* Give a scope that has none its struct pl_scope_more. 0 or -ENOMEM. */
-int pl_sched_scope_add_more(struct plait_scope *scope, const char *reason);
+int pl_sched_scope_add_more(struct plait_scope *scope);
 
 /* Whether *scope*, about to be opened, is to be PL_SCOPE_WATCHED. */
 static inline bool pl_scope_is_watched(const struct plait_scope *scope)

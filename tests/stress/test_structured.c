@@ -197,6 +197,58 @@ TEST(the_first_jobs_of_a_scope_begin_at_once, .run = in_task, .timeout_ms = 1200
         plait_executor_free(executor);
 }
 
+static int do_nothing(void *arg, void *result)
+{
+        (void)arg;
+        (void)result;
+        return 0;
+}
+
+static atomic_int ready;
+
+static void meet_other(void)
+{
+        atomic_fetch_add(&ready, 1);
+        for (int i = 0; atomic_load(&ready) % 2 && i < 100000; i++)
+                ;
+}
+
+static int have_it_submitted(void *executor)
+{
+        struct plait_job job = {.fn = do_nothing};
+
+        meet_other();
+        (void)!plait_executor_submit(executor, &job, NULL);
+        return 0;
+}
+
+static int say_why(void *scope)
+{
+        meet_other();
+        plait_scope_cancel_because(scope, "because");
+        return 0;
+}
+
+TEST(a_reason_is_not_lost_to_the_first_job_of_a_scope, .run = in_task, .timeout_ms = 120000)
+{
+        struct plait_executor *executor;
+
+        CHECK_OK(plait_executor_threads(NULL, &executor));
+        for (int i = 0; i < rounds(5000); i++) {
+                struct plait_scope_record record = {0};
+                struct plait_scope scope = {.record = &record};
+
+                atomic_store(&ready, 0);
+                CHECK_OK(
+                        plait_scope_go(&scope, i % 2 ? have_it_submitted : say_why, i % 2 ? executor : (void *)&scope));
+                CHECK_OK(
+                        plait_scope_go(&scope, i % 2 ? say_why : have_it_submitted, i % 2 ? (void *)&scope : executor));
+                CHECK_INT(plait_scope_join(&scope), ==, -ECANCELED);
+                CHECK_STR(record.reason, "because");
+        }
+        plait_executor_free(executor);
+}
+
 /* --- calls at once --- */
 
 static atomic_int calls_under_way;
