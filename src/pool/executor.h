@@ -127,6 +127,7 @@ struct pl_job {
         bool finished;    /* guarded by *lock* */
         struct pl_lock lock;
         struct pl_follower follower;
+        struct pl_following *following; /* what cancel() has left to be cancelled when the lock is released */
         struct plait_future_callback on_cancel;
 };
 

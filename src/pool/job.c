@@ -56,7 +56,9 @@ static void on_cancel(struct plait_future_callback *callback, void *arg)
         pl_lock_acquire(&job->lock);
         if (!job->finished)
                 taken = job->executor->kind->cancel(job->executor, job);
+        struct pl_following *following = job->following;
         pl_lock_release(&job->lock);
+        pl_sched_following_cancel(following); /* the user's functions among it may wait */
         if (taken)
                 pl_job_finish(job, PLAIT_JOB_CANCELLED, 0);
 }

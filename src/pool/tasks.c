@@ -237,7 +237,8 @@ static bool tasks_cancel(struct plait_executor *executor, struct pl_job *job)
         bool taken = pl_job_queue_remove(&pool->queue, job);
         pl_lock_release(&pool->lock);
         if (job->of_kind)
-                plait_scope_cancel_because(&((struct run *)job->of_kind)->scope, "the job was cancelled");
+                job->following = pl_sched_scope_cancel_tasks(&((struct run *)job->of_kind)->scope, -ECANCELED,
+                                                             "the job was cancelled");
         return taken;
 }
 

@@ -123,9 +123,9 @@ static struct plait_scope *unshielded(struct plait_scope *scope)
 
 /*
  * Walk the tree of linked scopes from *top*, holding the locks on the path, without recursion: it may be deep. What
- * follows them is cancelled at the end, when *top* may be gone.
+ * follows them is returned, to be cancelled when *top* may be gone.
  */
-static void interrupt_tree(struct plait_scope *top) PL_NO_LOCK_CHECK
+static struct pl_following *interrupt_tree(struct plait_scope *top) PL_NO_LOCK_CHECK
 {
         struct plait_scope *scope = top;
         struct pl_following *chain = NULL;
@@ -149,7 +149,7 @@ static void interrupt_tree(struct plait_scope *top) PL_NO_LOCK_CHECK
                 interrupt_one(scope, &chain);
         }
         pl_lock_release(pl_scope_lock(top));
-        pl_sched_following_cancel(chain);
+        return chain;
 }
 
 const char *pl_sched_scope_reason(const struct plait_scope *scope)
@@ -173,7 +173,7 @@ static void give_reason(struct plait_scope *scope, const char *reason)
         pl_lock_release(pl_scope_lock(scope));
 }
 
-void pl_sched_scope_cancel(struct plait_scope *scope, int error, const char *reason)
+struct pl_following *pl_sched_scope_cancel_tasks(struct plait_scope *scope, int error, const char *reason)
 {
         int none = 0;
 
@@ -182,10 +182,15 @@ void pl_sched_scope_cancel(struct plait_scope *scope, int error, const char *rea
         if (reason && !pl_scope_is_cancelled(scope))
                 give_reason(scope, reason);
         if (__atomic_exchange_n(&scope->pl_cancelled, 1, __ATOMIC_SEQ_CST))
-                return;
+                return NULL;
         atomic_fetch_add(&pl_sched_the_run.disturbances, 1);
         pl_trace_text(PLAIT_RECORDING_CANCELS, 0, (uint64_t)(uintptr_t)scope, 0, pl_sched_scope_reason(scope));
-        interrupt_tree(scope);
+        return interrupt_tree(scope);
+}
+
+void pl_sched_scope_cancel(struct plait_scope *scope, int error, const char *reason)
+{
+        pl_sched_following_cancel(pl_sched_scope_cancel_tasks(scope, error, reason));
 }
 
 void pl_sched_scope_fail(struct plait_scope *scope, const struct plait_task *task, int error)

@@ -36,7 +36,7 @@ PL_WARN_UNUSED int pl_sched_follow(struct pl_follower *follower, int64_t *deadli
 /* In any flow; of one that follows nothing, too. */
 void pl_sched_unfollow(struct pl_follower *follower);
 
-/* --- for cancel.c and record.c --- */
+/* --- for cancel.c and record.c; the second also for who has called pl_sched_scope_cancel_tasks() --- */
 
 /* Under the scope's lock: put what follows it into *chain*, unless it has been. */
 void pl_sched_following_collect(struct pl_following *following, struct pl_following **chain);

@@ -61,8 +61,15 @@ static inline bool pl_scope_is_cancelled(const struct plait_scope *scope)
 
 /* --- cancel.c --- */
 
-/* Cancel *scope*, which fails with *error* unless it has failed already. *reason* may be NULL. */
+/*
+ * Cancel *scope*, which fails with *error* unless it has failed already. *reason* may be NULL. This may call functions
+ * of the user's, which may wait.
+ */
 void pl_sched_scope_cancel(struct plait_scope *scope, int error, const char *reason);
+
+/* The same with a lock held: what is returned is to be handed to pl_sched_following_cancel() without it. */
+PL_WARN_UNUSED struct pl_following *pl_sched_scope_cancel_tasks(struct plait_scope *scope, int error,
+                                                                const char *reason);
 
 /* The same because *task*, whose scope it is, has returned *error*. */
 void pl_sched_scope_fail(struct plait_scope *scope, const struct plait_task *task, int error);

@@ -317,6 +317,79 @@ TEST(a_scope_that_is_cancelled_takes_its_jobs_along)
         with_each_kind(check_scope);
 }
 
+/* A job that waits for another executor's, whose consumer takes his time when that is cancelled. */
+struct nesting {
+        struct plait_executor *threads;
+        struct plait_future *inner;
+        struct plait_event begun;
+        _Atomic bool waited_for;
+        _Atomic bool called; /* the consumer's function */
+        bool has_returned;
+};
+
+static struct nesting nesting;
+
+static int run_until_cancelled(void *arg, void *result)
+{
+        (void)arg;
+        (void)result;
+        while (!nesting.waited_for)
+                sched_yield();
+        plait_event_set(&nesting.begun);
+        while (!nesting.called) /* once it has ended, nobody is told of the cancellation any more */
+                sched_yield();
+        return -ECANCELED;
+}
+
+static void be_slow(struct plait_future_callback *callback, void *arg)
+{
+        (void)callback;
+        (void)arg;
+        nesting.called = true;
+        CHECK_INT(plait_sleep(plait_in_ms(10)), ==, 0);
+        nesting.has_returned = true;
+}
+
+static int wait_for_inner(void *arg, void *result)
+{
+        static struct plait_future_callback callback;
+        struct plait_job job = {.fn = run_until_cancelled};
+
+        (void)arg;
+        (void)result;
+        CHECK_INT(plait_executor_submit(nesting.threads, &job, &nesting.inner), ==, 0);
+        CHECK_INT(plait_future_on_cancel(nesting.inner, &callback, be_slow, NULL), ==, 0);
+        nesting.waited_for = true;
+        return plait_future_wait(nesting.inner, PLAIT_NEVER, NULL, NULL);
+}
+
+static int cancel_the_outer(void *arg)
+{
+        struct plait_scope scope = PLAIT_SCOPE_INIT;
+        struct plait_executor *tasks;
+        struct plait_job job = {.fn = wait_for_inner};
+
+        (void)arg;
+        CHECK_INT(plait_executor_threads(NULL, &nesting.threads), ==, 0);
+        CHECK_INT(plait_executor_tasks(&scope, NULL, &tasks), ==, 0);
+        struct plait_future *outer = submit(tasks, &job);
+        CHECK_INT(plait_event_wait(&nesting.begun, PLAIT_NEVER), ==, 0);
+        plait_future_cancel(outer);
+        CHECK(nesting.has_returned);
+        CHECK_INT(end_of(outer).status, ==, PLAIT_JOB_CANCELLED);
+        plait_future_unref(nesting.inner);
+        plait_executor_free(tasks);
+        plait_executor_free(nesting.threads);
+        return plait_scope_join(&scope);
+}
+
+TEST(a_job_ends_while_a_function_that_its_cancellation_calls_waits, .timeout_ms = 20000)
+{
+        struct plait_run_opts opts = {.size = sizeof opts, .workers = 1};
+
+        CHECK_INT(plait_run(cancel_the_outer, NULL, &opts), ==, 0);
+}
+
 static int submit_in_cancelled_scope(void *arg)
 {
         struct plait_executor *executor = arg;
