@@ -2,10 +2,10 @@
  * The public timers, on the wheels.
  *
  * A timer's word: whether it is SET, and how many workers are in its function (more than one only if the function sets
- * it again and takes long). due() changes SET to one more call under the wheel's lock, as removal takes SET away, so
- * one of them wins. Cancelling waits until nobody is in the function; called from the function itself it ends that
- * call's share instead, and worker->calling is cleared, so that nothing touches the timer afterwards: it may be freed
- * then.
+ * it again and takes long). due() counts one more call under the wheel's lock, as removal takes SET away, so one of
+ * them wins; SET goes when that call begins, since until then nobody else may write to the timer. Cancelling waits
+ * until nobody is in the function; called from the function itself it ends that call's share instead, and
+ * worker->calling is cleared, so that nothing touches the timer afterwards: it may be freed then.
  */
 #include <errno.h>
 
@@ -32,7 +32,7 @@ static bool alarm_due(struct pl_timer *timer)
 {
         struct alarm *alarm = PL_CONTAINER_OF(timer, struct alarm, timer);
 
-        atomic_fetch_add_explicit(&alarm->word, ONE_CALL - SET, memory_order_relaxed);
+        atomic_fetch_add_explicit(&alarm->word, ONE_CALL, memory_order_relaxed);
         return true;
 }
 
@@ -42,12 +42,15 @@ static void alarm_fire(struct pl_timer *timer)
         struct alarm *alarm = PL_CONTAINER_OF(timer, struct alarm, timer);
         struct pl_worker *worker = pl_sched_self_get();
         struct plait_task *current = worker->current;
+        void (*fn)(void *arg) = alarm->fn;
+        void *arg = alarm->arg;
 
         worker->current = NULL;
         pl_deque_close(&worker->fresh); /* what it forks is not the task's */
         pl_sched_flow_set(&pl_sched_nobody);
         worker->calling = alarm;
-        alarm->fn(alarm->arg);
+        atomic_fetch_sub_explicit(&alarm->word, SET, memory_order_release);
+        fn(arg);
         pl_sched_current_set(worker, current);
         if (worker->calling)
                 atomic_fetch_sub_explicit(&alarm->word, ONE_CALL, memory_order_release);
@@ -69,13 +72,16 @@ int plait_timer_start(struct plait_timer *timer, int64_t deadline_ns, void (*fn)
                 return -EINVAL;
         if ((word & SET) || (word && worker->calling != alarm))
                 return -EBUSY;
+        /* In its function, others may be, too: of those who set it one does, before it writes the rest. */
+        while (word && !atomic_compare_exchange_weak_explicit(&alarm->word, &word, word | SET, memory_order_acquire,
+                                                              memory_order_relaxed))
+                if (word & SET)
+                        return -EBUSY;
         alarm->timer.deadline_ns = deadline_ns;
         alarm->timer.kind = &alarm_kind;
         alarm->fn = fn;
         alarm->arg = arg;
-        if (word)
-                atomic_fetch_add_explicit(&alarm->word, SET, memory_order_relaxed);
-        else
+        if (!word)
                 atomic_store_explicit(&alarm->word, SET, memory_order_relaxed);
         pl_timers_insert(&worker->timers, &alarm->timer);
         return 0;
@@ -87,9 +93,9 @@ static bool unset(struct alarm *alarm)
         if (!pl_timers_remove(&alarm->timer))
                 return false;
         if (atomic_load_explicit(&alarm->word, memory_order_relaxed) == SET)
-                atomic_store_explicit(&alarm->word, 0, memory_order_relaxed);
+                atomic_store_explicit(&alarm->word, 0, memory_order_release);
         else
-                atomic_fetch_sub_explicit(&alarm->word, SET, memory_order_relaxed);
+                atomic_fetch_sub_explicit(&alarm->word, SET, memory_order_release);
         return true;
 }
 

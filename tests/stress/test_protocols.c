@@ -187,6 +187,58 @@ TEST(cancel_also_cancels_what_the_function_sets_meanwhile, .run = two_workers)
         CHECK_INT(plait_scope_join(&scope), ==, 0);
 }
 
+static atomic_int begun, ended, set, enough;
+
+/* Two calls at a time, of which the first has set the timer for the second; and both go on to set it. */
+static void set_all_the_time(void *arg)
+{
+        atomic_fetch_add(&begun, 1);
+        for (int more = 100; more > 0 && !atomic_load(&enough); more -= atomic_load(&begun) > 1) {
+                int r = plait_timer_start(arg, 0, set_all_the_time, arg);
+
+                CHECK(r == 0 || r == -EBUSY);
+                atomic_fetch_add(&set, r == 0);
+        }
+        atomic_fetch_add(&ended, 1);
+}
+
+static bool all_have_ended(void)
+{
+        int n = atomic_load(&begun);
+
+        return n == atomic_load(&ended) && n == atomic_load(&set);
+}
+
+static int yield_until_two_have_begun(void *arg)
+{
+        (void)arg;
+        while (atomic_load(&begun) < 2)
+                plait_yield();
+        return 0;
+}
+
+TEST(each_time_that_calls_at_once_set_the_timer_again_is_a_call, .run = two_workers)
+{
+        for (int i = 0; i < 300; i++) {
+                struct plait_scope scope = PLAIT_SCOPE_INIT;
+                struct plait_timer timer = PLAIT_TIMER_INIT;
+
+                atomic_store(&begun, 0);
+                atomic_store(&ended, 0);
+                atomic_store(&set, 1);
+                atomic_store(&enough, 0);
+                for (int k = 0; k < 4; k++)
+                        CHECK_OK(plait_scope_go(&scope, yield_until_two_have_begun, NULL));
+                CHECK_OK(plait_timer_start(&timer, 0, set_all_the_time, &timer));
+                CHECK_INT(plait_scope_join(&scope), ==, 0);
+                atomic_store(&enough, 1);
+                for (int ms = 0; ms < 5000 && !all_have_ended(); ms++)
+                        CHECK_OK(plait_sleep(plait_in_ms(1)));
+                CHECK(all_have_ended());
+                CHECK(!plait_timer_cancel(&timer));
+        }
+}
+
 static unsigned memory[sizeof(struct plait_timer) / sizeof(unsigned)] __attribute__((aligned(64)));
 static atomic_int done;
 
