@@ -113,12 +113,12 @@ static int wait_and_take(struct plait_shared_mutex *mutex, int64_t deadline_ns)
 
                 if (r != -EBUSY)
                         return r;
-                if (waited < 0)
-                        return waited;
                 if (look)
                         look_ns = pl_plat_now_ns() + PL_POOL_SHARED_LOOK_NS;
                 if (!(word & WAITERS) && !change(mutex, word, word | WAITERS))
                         continue;
+                if (waited < 0) /* but not before: there may be others, and the caller was woken in vain */
+                        return waited;
                 waited = pl_pool_shared_wait(pl_pool_shared_low(&mutex->pl_word), (uint32_t)(word | WAITERS),
                                              deadline_ns);
                 others = WAITERS; /* there may be more, and a wake-up is for one */

@@ -509,6 +509,77 @@ TEST(shared_mutex_survives_kills_at_any_moment, .timeout_ms = 120000)
 
 /* --- misuse --- */
 
+/* --- a waiter who is woken when it is too late for him, and another one behind him --- */
+
+enum { RELAYS = 100 };
+
+struct relay {
+        struct plait_shared_mutex mutex;
+        int64_t until_ns;
+        int64_t got_ns; /* when the patient one had it */
+        int round, left;
+};
+
+static void be_impatient(void *arg)
+{
+        struct relay *relay = arg;
+
+        for (int i = 1; i <= RELAYS; i++) {
+                wait_until(&relay->round, i);
+                int r = plait_shared_mutex_lock(&relay->mutex, relay->until_ns);
+
+                CHECK(r == 0 || r == -ETIMEDOUT);
+                if (r == 0)
+                        plait_shared_mutex_unlock(&relay->mutex);
+                count_up(&relay->left);
+        }
+}
+
+static void be_patient(void *arg)
+{
+        struct relay *relay = arg;
+
+        for (int i = 1; i <= RELAYS; i++) {
+                wait_until(&relay->round, i);
+                usleep(1000); /* behind the other one */
+                CHECK_OK(plait_shared_mutex_lock(&relay->mutex, PLAIT_NEVER));
+                relay->got_ns = plait_now_ns();
+                plait_shared_mutex_unlock(&relay->mutex);
+                count_up(&relay->left);
+        }
+}
+
+/* The mutex is given back just before the deadline, and taken again before who was woken is there. */
+TEST(shared_mutex_is_not_forgotten_by_who_is_woken_too_late)
+{
+        enum { LATE_NS = 20 * 1000 * 1000, A_MOMENT_NS = 10 * 1000 };
+        struct relay *relay = shared_memory(sizeof *relay);
+        pid_t impatient = child_runs(be_impatient, relay), patient = child_runs(be_patient, relay);
+        int late = 0;
+
+        for (int i = 1; i <= RELAYS; i++) {
+                CHECK_OK(plait_shared_mutex_lock(&relay->mutex, PLAIT_NEVER));
+                relay->until_ns = plait_in_ms(3);
+                count_up(&relay->round);
+                while (plait_now_ns() < relay->until_ns - A_MOMENT_NS)
+                        ;
+                plait_shared_mutex_unlock(&relay->mutex);
+                int r = plait_shared_mutex_trylock(&relay->mutex);
+                int64_t free_ns = plait_now_ns() + 1000 * 1000;
+                if (r == 0) {
+                        while (plait_now_ns() < free_ns)
+                                ;
+                        plait_shared_mutex_unlock(&relay->mutex);
+                }
+                wait_until(&relay->left, 2 * i);
+                late += relay->got_ns - free_ns > LATE_NS;
+        }
+        child_ends(impatient, 0);
+        child_ends(patient, 0);
+        CHECK_INT(late, <, RELAYS / 8);
+        CHECK_SYS(munmap(relay, sizeof *relay));
+}
+
 TEST(shared_mutex_unlock_of_an_unlocked_one_is_named, .signal = SIGABRT,
      .stderr_match = "shared mutex .* nobody holds it")
 {
