@@ -50,7 +50,7 @@ static void append(struct pl_held_block *block, uintptr_t lock, uint32_t node)
         if (n == PL_HELD_MOST)
                 return;
         store(&block->locks[n].lock, lock);
-        block->locks[n].node = node;
+        __atomic_store_n(&block->locks[n].node, node, __ATOMIC_RELAXED);
         block->locks[n].mark = pl_held_mark(lock);
         block->sum += block->locks[n].mark;
         atomic_store_explicit(&block->n, n + 1, memory_order_release);
@@ -89,7 +89,7 @@ static void remove_from(struct pl_held_block *block, const void *lock)
         block->sum -= block->locks[i - 1].mark;
         for (; i < n; i++) {
                 store(&block->locks[i - 1].lock, load(&block->locks[i].lock));
-                block->locks[i - 1].node = block->locks[i].node;
+                __atomic_store_n(&block->locks[i - 1].node, block->locks[i].node, __ATOMIC_RELAXED);
                 block->locks[i - 1].mark = block->locks[i].mark;
         }
         atomic_store_explicit(&block->n, n - 1, memory_order_relaxed);
@@ -130,7 +130,7 @@ unsigned pl_sched_held_list(const struct pl_wait *flow, struct pl_held *ret, uns
                 n = most;
         for (unsigned i = 0; i < n && i < PL_HELD_MOST; i++) {
                 store(&ret[i].lock, load(&block->locks[i].lock));
-                ret[i].node = block->locks[i].node;
+                ret[i].node = __atomic_load_n(&block->locks[i].node, __ATOMIC_RELAXED);
         }
         return n;
 }

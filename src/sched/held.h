@@ -31,7 +31,7 @@ enum { PL_HELD_MOST = 30 };
 
 struct pl_held {
         _Atomic uintptr_t lock; /* and its mode */
-        uint32_t node;          /* what the lock-order detector calls it; 0: nothing yet */
+        uint32_t node;          /* what the lock-order detector calls it; 0: nothing yet; written atomically */
         uint32_t mark;          /* pl_held_mark() when it was added */
 };
 

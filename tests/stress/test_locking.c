@@ -502,3 +502,63 @@ TEST(semaphore_is_freed_by_who_acquired, .run = in_task)
                 CHECK_OK(plait_scope_join(&scope));
         }
 }
+
+/* --- what flows hold, seen by others --- */
+
+struct zoo {
+        struct plait_mutex mutexes[2][3];
+        struct plait_rwlock rwlock;
+        int rounds;
+};
+
+static void lock_three(struct plait_mutex *mutexes)
+{
+        for (int i = 0; i < 3; i++)
+                CHECK_OK(plait_mutex_lock(&mutexes[i], PLAIT_NEVER));
+        plait_mutex_unlock(&mutexes[0]);
+        plait_yield();
+        plait_mutex_unlock(&mutexes[2]);
+        plait_mutex_unlock(&mutexes[1]);
+}
+
+static void read_it(struct zoo *zoo)
+{
+        CHECK_OK(plait_rwlock_lock_read(&zoo->rwlock, PLAIT_NEVER));
+        plait_yield();
+        plait_rwlock_unlock_read(&zoo->rwlock);
+}
+
+/* Who waits for readers, holding a lock himself, has everybody asked whether he is one. */
+static void write_it(struct zoo *zoo)
+{
+        struct plait_mutex own = PLAIT_MUTEX_INIT;
+
+        CHECK_OK(plait_mutex_lock(&own, PLAIT_NEVER));
+        CHECK_OK(plait_rwlock_lock_write(&zoo->rwlock, PLAIT_NEVER));
+        plait_rwlock_unlock_write(&zoo->rwlock);
+        plait_mutex_unlock(&own);
+}
+
+static int hold_something(void *arg)
+{
+        struct flow *flow = arg;
+        struct zoo *zoo = flow->arg;
+
+        for (int i = 0; i < zoo->rounds; i++) {
+                if (flow->number < 4)
+                        lock_three(zoo->mutexes[flow->number % 2]);
+                else if (flow->number % 2)
+                        read_it(zoo);
+                else
+                        write_it(zoo);
+        }
+        return 0;
+}
+
+TEST(what_flows_hold_is_looked_at_while_they_lock, .run = in_task)
+{
+        struct zoo zoo = {.rounds = rounds(5000)};
+
+        run_flows(TASKS, THREADS, hold_something, &zoo);
+        CHECK_INT(plait_rwlock_trylock_write(&zoo.rwlock), ==, 0);
+}
