@@ -145,10 +145,10 @@ static inline uint64_t pl_trace_ticks(void)
 /* --- session.c --- */
 
 /*
- * A lane for the calling thread, which has none; NULL: none can be had now. *service*: it is the recorder, who waits
+ * A lane for the calling thread, which has none; NULL: none can be had now. *recorder*: it is the recorder, who waits
  * for those who begin and end recordings, as a signal handler must not.
  */
-struct pl_trace_lane *pl_trace_lane_get(bool service);
+struct pl_trace_lane *pl_trace_lane_get(bool recorder);
 
 /* Events that no lane could be had for. */
 extern _Atomic uint64_t pl_trace_homeless;

@@ -268,13 +268,19 @@ static bool lock_if_possible(struct pl_lock *lock) PL_TRY_ACQUIRE(true, lock) PL
         return false;
 }
 
-static struct pl_trace_lane *get_lane(struct pl_trace_session *session, bool service)
+/* The recorder itself, which may have got a processor only now, has to say what was there when it was started. */
+static bool is_too_late(const struct pl_trace_session *session, bool recorder)
+{
+        return !recorder && atomic_load(&session->stopping);
+}
+
+static struct pl_trace_lane *get_lane(struct pl_trace_session *session, bool recorder)
 {
         struct pl_trace_lane *lane = NULL;
 
-        if (atomic_load_explicit(&session->stopping, memory_order_relaxed))
-                return NULL; /* it is too late */
-        if (service) {
+        if (is_too_late(session, recorder))
+                return NULL;
+        if (recorder) {
                 pl_lock_acquire(&session->lock);
         } else if (atomic_load_explicit(&session->no_room, memory_order_relaxed) || !lock_if_possible(&session->lock)) {
                 atomic_fetch_add_explicit(&pl_trace_homeless, 1, memory_order_relaxed);
@@ -282,20 +288,21 @@ static struct pl_trace_lane *get_lane(struct pl_trace_session *session, bool ser
         }
         if (session->state == PL_TRACE_ARMED)
                 pl_trace_begin_armed(session);
-        if (session->state == PL_TRACE_RECORDING && !atomic_load(&session->stopping))
-                lane = take_lane(session, service);
-        if (!lane && session->state == PL_TRACE_RECORDING && !atomic_load(&session->stopping)) {
-                atomic_store(&session->no_room, true);
-                atomic_fetch_add_explicit(&pl_trace_homeless, 1, memory_order_relaxed);
+        if (session->state == PL_TRACE_RECORDING && !is_too_late(session, recorder)) {
+                lane = take_lane(session, recorder);
+                if (!lane) {
+                        atomic_store(&session->no_room, true);
+                        atomic_fetch_add_explicit(&pl_trace_homeless, 1, memory_order_relaxed);
+                }
         }
         pl_lock_release(&session->lock);
         return lane;
 }
 
-struct pl_trace_lane *pl_trace_lane_get(bool service)
+struct pl_trace_lane *pl_trace_lane_get(bool recorder)
 {
         int saved = errno;
-        struct pl_trace_lane *lane = get_lane(&pl_trace_session, service);
+        struct pl_trace_lane *lane = get_lane(&pl_trace_session, recorder);
 
         errno = saved;
         return lane;

@@ -425,6 +425,37 @@ TEST(one_recording_after_the_other)
         CHECK(!status.recording);
 }
 
+static int stand_by(void *event)
+{
+        return plait_event_wait(event, PLAIT_NEVER);
+}
+
+static int record_nothing_but_who_stands_by(void *arg)
+{
+        struct plait_scope scope = PLAIT_SCOPE_INIT;
+        struct plait_event end = PLAIT_EVENT_INIT;
+
+        (void)arg;
+        CHECK_OK(plait_scope_go(&scope, stand_by, &end));
+        for (int i = 0; i < 20; i++) {
+                CHECK_INT(plait_trace_start(path, NULL), ==, 0);
+                CHECK_INT(plait_trace_stop(NULL), ==, 0);
+                struct plait_recording *recording = opened();
+                CHECK_UINT(count(recording, PLAIT_RECORDING_EXISTS, "stand_by"), ==, 1);
+                plait_recording_close(recording);
+        }
+        plait_event_set(&end);
+        return plait_scope_join(&scope);
+}
+
+/* Its thread has mostly not begun when it is to end. */
+TEST(the_shortest_recording_tells_which_tasks_exist)
+{
+        new_path();
+        CHECK_INT(plait_run(record_nothing_but_who_stands_by, NULL, NULL), ==, 0);
+        unlink(path);
+}
+
 TEST(there_is_one_recording_at_a_time)
 {
         struct plait_trace_status status = {.size = sizeof status};
