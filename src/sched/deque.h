@@ -103,6 +103,14 @@ static inline void *pl_deque_pop(struct plait_deque *deque)
         return pl_deque_pop_rest(deque, pl_deque_pop_begin(deque));
 }
 
+/* Anybody: the oldest, which may be gone by now, or have been for long. */
+static inline void *pl_deque_oldest(struct plait_deque *deque)
+{
+        int64_t top = __atomic_load_n(&deque->pl_top, __ATOMIC_RELAXED);
+
+        return (void *)__atomic_load_n(pl_deque_slot(deque, top), __ATOMIC_RELAXED);
+}
+
 /* Anybody: the oldest; NULL: empty, or another one was faster. */
 static inline void *pl_deque_steal(struct plait_deque *deque)
 {

@@ -5,6 +5,9 @@
  * then somebody is out of work (lazy binary splitting, Tzannes et al., PPoPP 2010). In between it works through chunks
  * that take tens of microseconds each, so that what goes on around the body does not count, and less towards the end.
  * How many items that is, is measured as it goes.
+ *
+ * To other tasks a chunk is a turn: after each, the worker counts it and looks around as it would between two tasks,
+ * and whoever can go on there has a turn, too. Only its own half, which it has offered, the loop leaves to thieves.
  */
 #include "plait/parallel.h"
 
@@ -77,6 +80,18 @@ static void run_chunk(struct range *range)
                 range->chunk /= 2;
 }
 
+static void let_others_on(void)
+{
+        struct pl_worker *worker = pl_sched_self_get();
+        struct plait_task *self = worker->current;
+        struct plait_task *next = pl_sched_pick_other(worker, self);
+
+        if (PL_LIKELY(!next))
+                return;
+        pl_sched_enqueue_yielding(worker, self);
+        pl_sched_switch_to(worker, self, next);
+}
+
 static int run_range(void *arg)
 {
         struct range *range = arg;
@@ -86,6 +101,7 @@ static int run_range(void *arg)
 
                 if (left <= smallest_chunk(range) || !offered_nothing()) {
                         run_chunk(range);
+                        let_others_on();
                         continue;
                 }
                 size_t middle = range->begin + left / 2;

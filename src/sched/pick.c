@@ -18,6 +18,7 @@
  * owner only.) So it is with one whose thread has lost its processor. If all are held up, a spare one does that
  * (spare.c).
  */
+#include "sched/fork.h"
 #include "sched/quick.h"
 #include "sched/runtime.h"
 #include "trace/trace.h"
@@ -79,6 +80,18 @@ static int64_t held_up_ns(struct pl_worker *worker, const struct pl_worker *vict
         return now_ns - seen->since_ns;
 }
 
+/*
+ * The oldest of *victim*'s tasks that have not started. Where tasks compute on all processors, a spare worker is there
+ * for others than them: it takes no part of what they have split up.
+ */
+static void *steal_fresh(const struct pl_worker *worker, struct pl_worker *victim)
+{
+        if (PL_UNLIKELY(worker->spare) && atomic_load_explicit(&pl_sched_the_run.crowded, memory_order_relaxed) &&
+            pl_work_as_fork(pl_deque_oldest(&victim->fresh)))
+                return NULL;
+        return pl_deque_steal(&victim->fresh);
+}
+
 /* Up to *most* of *victim*'s tasks that can go on: the last of its queue, and at last the one that would be next. */
 static uint32_t steal_ready(struct pl_worker *victim, uint32_t most, struct pl_list *ret)
 {
@@ -109,8 +122,8 @@ static void take_tasks(struct pl_worker *worker, struct pl_worker *victim)
         uint32_t n = steal_ready(victim, STEAL_MOST, &loot);
         if (n)
                 pl_runq_append(&worker->ready, &loot, n);
-        struct plait_task *fresh = pl_deque_empty(&victim->fresh) ? NULL
-                                                                  : task_of(worker, pl_deque_steal(&victim->fresh));
+        struct plait_task *fresh = pl_deque_empty(&victim->fresh) ? NULL : task_of(worker, steal_fresh(worker, victim));
+
         if (fresh)
                 pl_runq_push_back(&worker->ready, fresh);
         if (n || fresh)
@@ -253,6 +266,41 @@ struct plait_task *pl_sched_pick(struct pl_worker *worker)
         return task ? task : pick_rest(worker);
 }
 
+/* Of others than *self*, the youngest that has not started: what they offer comes after what *self* does. */
+static struct plait_task *pop_fresh_of_others(struct pl_worker *worker, const struct plait_task *self)
+{
+        void *work = pl_deque_empty(&worker->fresh) ? NULL : pl_deque_pop(&worker->fresh);
+        const struct plait_fork *fork = work ? pl_work_as_fork(work) : NULL;
+
+        if (fork && pl_fork_parent(fork) == self) {
+                pl_deque_push(&worker->fresh, work); /* there is room: it has just left */
+                return NULL;
+        }
+        return task_of(worker, work);
+}
+
+struct plait_task *pl_sched_pick_other(struct pl_worker *worker, const struct plait_task *self)
+{
+        struct plait_task *task = NULL;
+
+        if (PL_UNLIKELY(pl_sched_tick(worker)))
+                pl_sched_look_if_time(worker);
+
+        uint32_t ticks = atomic_load_explicit(&worker->ticks, memory_order_relaxed);
+
+        if (ticks % PL_ORDINARY_TICKS)
+                task = pl_runq_pop_front(&pl_sched_the_run.high);
+        if (!task && ticks % PL_SERVICE_TICKS == 0)
+                task = pl_runq_pop_front(&pl_sched_the_run.low);
+        if (!task && ticks % 2)
+                task = pl_sched_take_ready(worker);
+        if (!task)
+                task = pop_fresh_of_others(worker, self);
+        if (!task)
+                task = pl_sched_take_ready(worker);
+        return task ? task : pick_rest(worker);
+}
+
 static uint64_t next_random(struct pl_worker *worker)
 {
         uint64_t x = worker->random; /* xorshift64 (Marsaglia 2003) */
@@ -293,7 +341,7 @@ static uint32_t stealable(struct pl_worker *worker, struct pl_worker *victim)
 
 static struct plait_task *steal_from(struct pl_worker *worker, struct pl_worker *victim)
 {
-        struct plait_task *task = task_of(worker, pl_deque_steal(&victim->fresh));
+        struct plait_task *task = task_of(worker, steal_fresh(worker, victim));
 
         if (task) {
                 pl_trace(PLAIT_RECORDING_STOLE, 1, task->id, victim->index);

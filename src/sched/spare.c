@@ -10,6 +10,9 @@
  *   processor), but one at least; and no more than there are if no task waits to be run. Where they are fewer, a spare
  *   worker is called, a new one if none rests; one a look. Where they are more, one is sent to rest.
  *
+ * Unless others are blocked, a spare worker takes no forks: they are parts of what computes already, not somebody who
+ * waits behind it.
+ *
  * A spare worker is a worker in a slot behind the others, with queues, timers and a poller of its own, which others
  * steal from and look after like any. What is left in its timers and its poller when it is sent to rest stays there: it
  * sleeps in its poller, and what wakes there it hands to the others. It does not count as parked, so no work is offered
@@ -306,6 +309,7 @@ static void look(struct pl_run *run)
                         relief += atomic_load(&worker->wanted);
         }
         unsigned wanted = computing < run->n_workers ? run->n_workers - computing : 1;
+        atomic_store_explicit(&run->crowded, regular + computing >= run->n_workers, memory_order_relaxed);
         if (regular && regular < wanted && !work_waits(run))
                 wanted = regular;
         if (regular + relief < wanted)

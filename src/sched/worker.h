@@ -123,6 +123,7 @@ struct pl_run {
         _Atomic uint32_t n_searching;
         _Atomic uint32_t n_endless; /* of those in n_idle who will not look around by themselves */
         _Atomic uint32_t n_relief;  /* spare workers at work */
+        _Atomic bool crowded;       /* each processor has a thread that computes, or one that is free to */
         _Atomic bool unwatched;     /* the watch (spare.c) sleeps until somebody gets up */
         _Atomic uint64_t n_stuck;   /* how often a worker was found stuck */
         struct pl_lock idle_lock;   /* guards the list and each worker's idle */
@@ -186,6 +187,9 @@ void pl_sched_switch_to(struct pl_worker *worker, struct plait_task *self, struc
 
 /* The next task from this worker's own queues; NULL: none. May fire timers and look at the poller. */
 struct plait_task *pl_sched_pick(struct pl_worker *worker);
+
+/* The same, from a task *self* that could go on, and is to if this returns NULL. What it has forked is left. */
+struct plait_task *pl_sched_pick_other(struct pl_worker *worker, const struct plait_task *self);
 
 /* Fire this worker's timers, take what other threads have queued, look after the other workers. */
 void pl_sched_serve(struct pl_worker *worker);

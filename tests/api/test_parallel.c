@@ -231,3 +231,64 @@ TEST(a_scopes_deadline_ends_a_loop_early, .run = in_task)
         CHECK_INT(plait_parallel_for(100000000, spin_a_little, NULL), ==, -ETIMEDOUT);
         CHECK_INT(plait_scope_join(&scope), ==, 0);
 }
+
+enum { TURNS = 10 };
+
+static struct {
+        _Atomic int turns; /* of one that yields */
+        _Atomic bool started, slept;
+} beside;
+
+static int yield_often(void *unused)
+{
+        (void)unused;
+        while (beside.turns < TURNS) {
+                beside.turns++;
+                plait_yield();
+        }
+        return 0;
+}
+
+static int sleep_once(void *unused)
+{
+        (void)unused;
+        int r = plait_sleep(plait_in_ms(1));
+        beside.slept = true;
+        return r;
+}
+
+static int start(void *unused)
+{
+        (void)unused;
+        beside.started = true;
+        return 0;
+}
+
+/* Ends the loop when all others have had what they wanted; else it takes 20 s and ends by itself. */
+static int until_all_had_turns(size_t begin, size_t end, void *scope)
+{
+        if (begin == 0 && beside.turns == 0) {
+                CHECK_OK(plait_scope_go(scope, yield_often, NULL));
+                CHECK_OK(plait_scope_go(scope, sleep_once, NULL));
+        }
+        if (beside.turns == TURNS && !beside.started)
+                CHECK_OK(plait_scope_go(scope, start, NULL));
+        spin_a_little(begin, end, NULL);
+        return beside.turns == TURNS && beside.started && beside.slept ? -EXFULL : 0;
+}
+
+static int loop_beside_others(void *unused)
+{
+        struct plait_scope scope = PLAIT_SCOPE_INIT;
+
+        (void)unused;
+        CHECK_OK(plait_scope_open(&scope));
+        CHECK_INT(plait_parallel_for(1000000, until_all_had_turns, &scope), ==, -EXFULL);
+        return plait_scope_join(&scope);
+}
+
+TEST(each_part_of_a_loop_is_a_turn_to_other_tasks)
+{
+        CHECK_OK(plait_run(loop_beside_others, NULL,
+                           &(struct plait_run_opts){.size = sizeof(struct plait_run_opts), .workers = 1}));
+}

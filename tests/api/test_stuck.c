@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -174,6 +175,67 @@ TEST(news_from_the_kernel_come_while_tasks_compute_on_all_workers)
         pthread_join(thread, NULL);
         close(pipe_fds[0]);
         close(pipe_fds[1]);
+}
+
+enum { LEAVES = 8, LEAF_MS = 25 };
+
+static bool in_spare_worker(void)
+{
+        char name[32];
+
+        CHECK_INT(pthread_getname_np(pthread_self(), name, sizeof name), ==, 0);
+        return strncmp(name, "plait-spare", strlen("plait-spare")) == 0;
+}
+
+/* Until a spare worker has come. */
+static int sleep_until_in_spare_worker(void *unused)
+{
+        int r = 0;
+
+        (void)unused;
+        atomic_store(&begun, 1);
+        while (!in_spare_worker() && r == 0)
+                r = plait_sleep(plait_in_ms(1));
+        atomic_store(&release, true);
+        return r;
+}
+
+static int compute_leaf(void *unused)
+{
+        int64_t until_ns = plait_in_ms(LEAF_MS);
+
+        (void)unused;
+        CHECK(!in_spare_worker());
+        while (plait_now_ns() < until_ns || !atomic_load(&release)) {}
+        return 0;
+}
+
+static int compute_tree(void *leaves)
+{
+        int half = *(int *)leaves / 2;
+
+        if (half == 0)
+                return compute_leaf(NULL);
+        return plait_fork_join(compute_tree, &half, compute_tree, &half);
+}
+
+static int tree_beside_sleeper(void *unused)
+{
+        struct plait_scope scope = PLAIT_SCOPE_INIT;
+        int leaves = LEAVES;
+
+        (void)unused;
+        CHECK_INT(plait_scope_go(&scope, sleep_until_in_spare_worker, NULL), ==, 0);
+        while (!atomic_load(&begun))
+                plait_yield();
+        CHECK_INT(compute_tree(&leaves), ==, 0);
+        return plait_scope_join(&scope);
+}
+
+/* What computes already would only be in its own way on more threads. */
+TEST(spare_workers_take_no_part_of_what_computes)
+{
+        CHECK_INT(plait_run(tree_beside_sleeper, NULL, &two_workers), ==, 0);
 }
 
 static int compute_for_long(void *unused)
