@@ -13,6 +13,7 @@
 
 #include "plait/time.h"
 #include "sched/fork.h"
+#include "sched/turn.h"
 
 enum {
         CHUNK_MIN_US = 12,
@@ -80,18 +81,6 @@ static void run_chunk(struct range *range)
                 range->chunk /= 2;
 }
 
-static void let_others_on(void)
-{
-        struct pl_worker *worker = pl_sched_self_get();
-        struct plait_task *self = worker->current;
-        struct plait_task *next = pl_sched_pick_other(worker, self);
-
-        if (PL_LIKELY(!next))
-                return;
-        pl_sched_enqueue_yielding(worker, self);
-        pl_sched_switch_to(worker, self, next);
-}
-
 static int run_range(void *arg)
 {
         struct range *range = arg;
@@ -101,7 +90,7 @@ static int run_range(void *arg)
 
                 if (left <= smallest_chunk(range) || !offered_nothing()) {
                         run_chunk(range);
-                        let_others_on();
+                        pl_sched_let_others_on();
                         continue;
                 }
                 size_t middle = range->begin + left / 2;

@@ -3,8 +3,11 @@
  *
  * From its own queues it takes tasks that can go on and tasks that have not started by turns, so that neither kind
  * starves the other. Of the latter it takes the youngest (its data are in the cache, and a tree of tasks is walked
- * depth first, in little memory), and now and then the oldest. Every PL_SERVICE_TICKS tasks, if SERVICE_US have passed,
- * it looks at the timers, the poller and the injector; where tasks take long it asks for the time more often.
+ * depth first, in little memory), and now and then the oldest. Forks it takes only if no task can go on: their own
+ * tasks will come to them, and if they became tasks whenever those wait for a turn, they would fork in turn, until
+ * nothing is left to split, and all parts would wait for turns. Every PL_SERVICE_TICKS tasks, if
+ * SERVICE_US have passed, it looks at the timers, the poller and the injector; where tasks take long it asks for the
+ * time more often.
  *
  * A worker without work takes it from others: the oldest of the tasks that have not started, or half of those that can
  * go on. The latter it leaves where they are if they will all have been run there within STEAL_AFTER_NS, judged by how
@@ -221,14 +224,20 @@ static PL_NOINLINE struct plait_task *service(struct pl_worker *worker)
         struct plait_task *low = pl_runq_pop_front(&pl_sched_the_run.low);
         if (PL_UNLIKELY(low != NULL))
                 return low;
-        if (pl_deque_empty(&worker->fresh))
+        if (pl_deque_empty(&worker->fresh) || pl_work_as_fork(pl_deque_oldest(&worker->fresh)))
                 return NULL;
         return task_of(worker, pl_deque_steal(&worker->fresh));
 }
 
 static inline struct plait_task *pop_fresh(struct pl_worker *worker)
 {
-        return pl_deque_empty(&worker->fresh) ? NULL : task_of(worker, pl_deque_pop(&worker->fresh));
+        void *work = pl_deque_empty(&worker->fresh) ? NULL : pl_deque_pop(&worker->fresh);
+
+        if (PL_UNLIKELY(work && pl_work_as_fork(work) && pl_sched_ready_count(worker))) {
+                pl_deque_push(&worker->fresh, work); /* there is room: it has just left */
+                return NULL;
+        }
+        return task_of(worker, work);
 }
 
 /* There is nothing ordinary to run. */
@@ -263,41 +272,6 @@ struct plait_task *pl_sched_pick(struct pl_worker *worker)
                 if (!task)
                         task = pl_sched_take_ready(worker);
         }
-        return task ? task : pick_rest(worker);
-}
-
-/* Of others than *self*, the youngest that has not started: what they offer comes after what *self* does. */
-static struct plait_task *pop_fresh_of_others(struct pl_worker *worker, const struct plait_task *self)
-{
-        void *work = pl_deque_empty(&worker->fresh) ? NULL : pl_deque_pop(&worker->fresh);
-        const struct plait_fork *fork = work ? pl_work_as_fork(work) : NULL;
-
-        if (fork && pl_fork_parent(fork) == self) {
-                pl_deque_push(&worker->fresh, work); /* there is room: it has just left */
-                return NULL;
-        }
-        return task_of(worker, work);
-}
-
-struct plait_task *pl_sched_pick_other(struct pl_worker *worker, const struct plait_task *self)
-{
-        struct plait_task *task = NULL;
-
-        if (PL_UNLIKELY(pl_sched_tick(worker)))
-                pl_sched_look_if_time(worker);
-
-        uint32_t ticks = atomic_load_explicit(&worker->ticks, memory_order_relaxed);
-
-        if (ticks % PL_ORDINARY_TICKS)
-                task = pl_runq_pop_front(&pl_sched_the_run.high);
-        if (!task && ticks % PL_SERVICE_TICKS == 0)
-                task = pl_runq_pop_front(&pl_sched_the_run.low);
-        if (!task && ticks % 2)
-                task = pl_sched_take_ready(worker);
-        if (!task)
-                task = pop_fresh_of_others(worker, self);
-        if (!task)
-                task = pl_sched_take_ready(worker);
         return task ? task : pick_rest(worker);
 }
 

@@ -126,6 +126,15 @@ static inline void pl_runq_push_back(struct pl_runq *queue, struct plait_task *t
         pl_runq_unlock(queue);
 }
 
+/* It was running just now, and is to go on soon. */
+static inline void pl_runq_push_front(struct pl_runq *queue, struct plait_task *task)
+{
+        pl_runq_lock(queue);
+        pl_list_push_front(&queue->tasks, &task->link);
+        pl_runq_add_count(queue, 1);
+        pl_runq_unlock(queue);
+}
+
 /* Ahead of what merely waits for its turn. */
 static inline void pl_runq_push_ahead(struct pl_runq *queue, struct plait_task *task)
 {

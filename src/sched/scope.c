@@ -23,13 +23,9 @@
 #include "sched/local.h"
 #include "sched/quick.h"
 #include "sched/tell.h"
+#include "sched/turn.h"
 
 static const unsigned all_flags = PLAIT_SCOPE_SHIELD | PLAIT_SCOPE_SUPERVISOR;
-
-enum {
-        TURN_US = 1000,     /* how long children run inline while other tasks could go on */
-        TURN_CHILDREN = 16, /* reading the clock takes as long as a small child */
-};
 
 enum {
         ONE_TASK = 2,
@@ -116,11 +112,12 @@ static void queue(struct pl_worker *worker, struct plait_task *self, struct plai
         } else if (PL_LIKELY(pl_deque_push(&worker->fresh, task))) {
                 pl_sched_offer();
         } else {
-                /* Enough tasks wait for their turn. Run this one now; the caller comes right after it. */
-                if (PL_UNLIKELY(self->bound))
+                /* Enough tasks wait for their turn. Run this one now; the caller comes right after it, so that a tree
+                 * of tasks is walked depth first, but not for ever. */
+                if (PL_UNLIKELY(self->bound || pl_sched_turn_is_over(worker)))
                         pl_sched_enqueue_yielding(worker, self);
                 else if (!pl_sched_put_next(worker, self))
-                        pl_runq_push_back(&worker->ready, self);
+                        pl_runq_push_front(&worker->ready, self);
                 pl_sched_switch_to(worker, self, task);
         }
 }
@@ -367,37 +364,10 @@ static PL_ALWAYS_INLINE struct pl_worker *run_inline(struct pl_worker *worker, s
         return pl_sched_task_end(child, child->fn(child->arg));
 }
 
-/*
- * Some task can go on: whether it is its turn. Not each time that one could go on: the owner would be suspended, its
- * children get stacks of their own, each would make an owner able to go on when it ends, and nothing would run inline
- * ever after. An owner that is suspended leaves its children on top of the next one's in the deque: a few of those fill
- * it, and from a full one each start is a switch.
- *
- * After children that took a microsecond each or less, the clock is not read for as many.
- */
-static PL_NOINLINE bool turn_is_over(struct pl_worker *worker)
-{
-        if (worker->turn_rest) {
-                worker->turn_rest--;
-                return false;
-        }
-        uint64_t now = pl_plat_ticks();
-        bool small = now - worker->turn_looked < TURN_CHILDREN * pl_sched_the_run.ticks_per_us;
-
-        worker->turn_looked = now;
-        worker->turn_rest = small ? TURN_CHILDREN : 0;
-        if (now - worker->turn_began < TURN_US * pl_sched_the_run.ticks_per_us)
-                return false;
-        worker->turn_began = now;
-        return true;
-}
-
 /* A child that nobody has started, if it is next in line; NULL: none. */
 static PL_ALWAYS_INLINE struct plait_task *next_own_child(struct pl_worker *worker, const struct plait_scope *scope,
                                                           const struct plait_task *self, unsigned *fitting)
 {
-        if (PL_UNLIKELY(pl_sched_ready_count(worker)) && turn_is_over(worker))
-                return NULL;
         void *work = pl_deque_pop(&worker->fresh);
         if (!work)
                 return NULL;
@@ -432,6 +402,10 @@ static void run_own_children(struct plait_scope *scope, struct plait_task *self)
                 if (PL_UNLIKELY(pl_sched_tick(worker))) {
                         return_to(worker, self);
                         pl_sched_look_if_time(worker);
+                }
+                if (PL_UNLIKELY(pl_sched_turn_is_over(worker))) {
+                        return_to(worker, self);
+                        worker = pl_sched_let_ready_on(worker);
                 }
                 child = scope->pl_owed ? next_own_child(worker, scope, self, &fitting) : NULL;
         }

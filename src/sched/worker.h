@@ -62,7 +62,7 @@ struct pl_worker {
         uint32_t service_at;    /* the tick at which it looks at the clock next: a multiple of PL_SERVICE_TICKS, ... */
         uint32_t service_turns; /* ... or sooner, when tasks take long: after so many */
         uint64_t last_service;  /* in ticks of the counter, as are those below */
-        uint64_t turn_began;    /* when a joining task last made way for others, */
+        uint64_t turn_began;    /* when a long turn last ended (turn.h), */
         uint64_t turn_looked;   /* and when that was last asked */
         uint32_t turn_rest;     /* so many children more before it is asked again */
         struct pl_poller *poller;
@@ -187,9 +187,6 @@ void pl_sched_switch_to(struct pl_worker *worker, struct plait_task *self, struc
 
 /* The next task from this worker's own queues; NULL: none. May fire timers and look at the poller. */
 struct plait_task *pl_sched_pick(struct pl_worker *worker);
-
-/* The same, from a task *self* that could go on, and is to if this returns NULL. What it has forked is left. */
-struct plait_task *pl_sched_pick_other(struct pl_worker *worker, const struct plait_task *self);
 
 /* Fire this worker's timers, take what other threads have queued, look after the other workers. */
 void pl_sched_serve(struct pl_worker *worker);

@@ -237,6 +237,7 @@ enum { TURNS = 10 };
 static struct {
         _Atomic int turns; /* of one that yields */
         _Atomic bool started, slept;
+        struct plait_task *loop;
 } beside;
 
 static int yield_often(void *unused)
@@ -267,6 +268,7 @@ static int start(void *unused)
 /* Ends the loop when all others have had what they wanted; else it takes 20 s and ends by itself. */
 static int until_all_had_turns(size_t begin, size_t end, void *scope)
 {
+        CHECK_PTR(plait_task_self(), ==, beside.loop); /* no part has become a task that would wait for turns, too */
         if (begin == 0 && beside.turns == 0) {
                 CHECK_OK(plait_scope_go(scope, yield_often, NULL));
                 CHECK_OK(plait_scope_go(scope, sleep_once, NULL));
@@ -282,6 +284,7 @@ static int loop_beside_others(void *unused)
         struct plait_scope scope = PLAIT_SCOPE_INIT;
 
         (void)unused;
+        beside.loop = plait_task_self();
         CHECK_OK(plait_scope_open(&scope));
         CHECK_INT(plait_parallel_for(1000000, until_all_had_turns, &scope), ==, -EXFULL);
         return plait_scope_join(&scope);

@@ -430,3 +430,51 @@ TEST(joining_another_tasks_scope_is_named, .run = in_task, .signal = SIGABRT,
         plait_scope_go(&scope, join_it, &scope);
         (void)!plait_scope_join(&scope);
 }
+
+enum { STARTS_MOST = 100 * 1000 * 1000, OTHERS_TURNS = 10 };
+
+static int others_turns;
+
+static int have_turns(void *unused)
+{
+        (void)unused;
+        for (others_turns = 0; others_turns < OTHERS_TURNS; others_turns++)
+                plait_yield();
+        return 0;
+}
+
+static int do_nothing(void *unused)
+{
+        (void)unused;
+        return 0;
+}
+
+static int start_without_end(void *unused)
+{
+        struct plait_scope scope = PLAIT_SCOPE_INIT;
+
+        (void)unused;
+        for (int i = 0; others_turns < OTHERS_TURNS; i++) {
+                CHECK_INT(i, <, STARTS_MOST);
+                CHECK_OK(plait_scope_go(&scope, do_nothing, NULL));
+        }
+        return plait_scope_join(&scope);
+}
+
+static int starter_beside_another(void *unused)
+{
+        struct plait_scope scope = PLAIT_SCOPE_INIT;
+
+        (void)unused;
+        CHECK_OK(plait_scope_go(&scope, have_turns, NULL));
+        plait_yield();
+        CHECK_OK(plait_scope_go(&scope, start_without_end, NULL));
+        return plait_scope_join(&scope);
+}
+
+TEST(who_starts_tasks_without_end_leaves_others_their_turns)
+{
+        const struct plait_run_opts one_worker = {.size = sizeof one_worker, .workers = 1};
+
+        CHECK_OK(plait_run(starter_beside_another, NULL, &one_worker));
+}
