@@ -39,6 +39,7 @@ enum {
         INJECTED_MOST = 32,
         LATE_NS = 250 * 1000,
         STUCK_NS = 2 * 1000 * 1000,
+        RESCUED_MOST = 2,
 };
 
 /* Our part of what other threads have handed over. */
@@ -116,8 +117,21 @@ static void take_news(struct pl_worker *victim, int64_t now_ns)
                 pl_sched_the_run.poller->look_for(victim->poller);
 }
 
+/*
+ * Of those that have not started, which may be trees of more: if no more than RESCUED_MOST wait here, or one in
+ * STUCK_NS. Each would have turns beside the others, and they would be in each other's way in the deque.
+ */
+static struct plait_task *take_fresh(struct pl_worker *worker, struct pl_worker *victim, int64_t now_ns)
+{
+        if (pl_deque_empty(&victim->fresh) ||
+            (pl_sched_ready_count(worker) >= RESCUED_MOST && now_ns - worker->rescued_ns < STUCK_NS))
+                return NULL;
+        worker->rescued_ns = now_ns;
+        return task_of(worker, steal_fresh(worker, victim));
+}
+
 /* and tasks. */
-static void take_tasks(struct pl_worker *worker, struct pl_worker *victim)
+static void take_tasks(struct pl_worker *worker, struct pl_worker *victim, int64_t now_ns)
 {
         struct pl_list loot;
 
@@ -125,7 +139,7 @@ static void take_tasks(struct pl_worker *worker, struct pl_worker *victim)
         uint32_t n = steal_ready(victim, STEAL_MOST, &loot);
         if (n)
                 pl_runq_append(&worker->ready, &loot, n);
-        struct plait_task *fresh = pl_deque_empty(&victim->fresh) ? NULL : task_of(worker, steal_fresh(worker, victim));
+        struct plait_task *fresh = take_fresh(worker, victim, now_ns);
 
         if (fresh)
                 pl_runq_push_back(&worker->ready, fresh);
@@ -141,7 +155,7 @@ static bool rescue(struct pl_worker *worker, unsigned index, int64_t now_ns)
         if (held_up >= LATE_NS)
                 take_news(victim, now_ns);
         if (held_up >= STUCK_NS)
-                take_tasks(worker, victim);
+                take_tasks(worker, victim, now_ns);
         return held_up >= LATE_NS;
 }
 

@@ -74,7 +74,8 @@ struct pl_worker {
         int64_t nap_ns;
         struct pl_sighting *sightings; /* of each worker */
         unsigned watched;              /* whom it looked after last, */
-        unsigned rescued;              /* and who was stuck last then */
+        unsigned rescued;              /* and who was stuck last then; */
+        int64_t rescued_ns;            /* when it took a task from there that had not started */
         uint64_t stolen_at;            /* when it last stole */
         uint32_t pause_us;             /* how long it waits before it steals again */
         uint32_t tid;                  /* of its thread */
