@@ -28,6 +28,16 @@ void pl_plat_order_narrow(struct pl_order *order, unsigned index);
 void pl_plat_order_save(struct pl_order *ret);
 void pl_plat_order_restore(const struct pl_order *saved);
 
+/* The processor that the calling thread is on just now. */
+int pl_plat_cpu_here(void);
+
+/*
+ * Move the calling thread to the *nth* one after *home* of those that it may run on, for now: it may be moved on. A
+ * thread starts on the processor of its starter, and a virtual machine's kernel may leave it there for milliseconds
+ * although another one is idle, since that looks like one that the host has taken away.
+ */
+void pl_plat_thread_scatter(int home, unsigned nth);
+
 /* Let threads that pl_plat_thread_start() makes from now on run on all of *cpus*; NULL: where their starter may. */
 void pl_plat_thread_spread(const cpu_set_t *cpus);
 

@@ -288,6 +288,7 @@ static int make_run(const struct plait_run_opts *opts, const struct pl_poller_op
         memset(run, 0, sizeof *run);
         run->next_id = next_id ? next_id : 1;
         run->disturbances = 1;
+        run->home = pl_plat_cpu_here();
         run->poller = poller;
 
         int r = take_order(run, opts);

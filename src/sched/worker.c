@@ -74,6 +74,8 @@ int pl_sched_worker_open(struct pl_worker *worker)
 
         int r = apply_order(worker);
 
+        if (worker->index && !worker->spare)
+                pl_plat_thread_scatter(pl_sched_the_run.home, worker->index);
         if (r == 0)
                 r = pl_mem_overflow_thread_init(&worker->overflow);
         if (r < 0)

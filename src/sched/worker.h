@@ -117,6 +117,7 @@ struct pl_run {
         struct pl_order order;     /* how the workers are to be scheduled, if *ordered* */
         bool ordered;
         bool pinned; /* each to one of the processors */
+        int home;    /* the processor where worker 0 began */
 
         /* Those that sleep. */
         PL_LINE_ALIGNED _Atomic uint32_t n_idle; /* workers that an offer of work wakes */

@@ -110,3 +110,33 @@ void pl_plat_order_restore(const struct pl_order *saved_order)
         (void)!setpriority(PRIO_PROCESS, 0, saved_order->nice);
         errno = saved;
 }
+
+int pl_plat_cpu_here(void)
+{
+        return sched_getcpu();
+}
+
+static unsigned nth_after(const cpu_set_t *cpus, unsigned home, unsigned nth)
+{
+        unsigned cpu = home;
+
+        for (nth %= (unsigned)CPU_COUNT(cpus); nth; nth -= CPU_ISSET(cpu, cpus) ? 1 : 0)
+                cpu = (cpu + 1) % CPU_SETSIZE;
+        return cpu;
+}
+
+void pl_plat_thread_scatter(int home, unsigned nth)
+{
+        cpu_set_t all, one;
+        int saved = errno;
+
+        if (home >= 0 && home < CPU_SETSIZE && sched_getaffinity(0, sizeof all, &all) == 0 && CPU_COUNT(&all) > 1) {
+                unsigned cpu = nth_after(&all, (unsigned)home, nth);
+
+                CPU_ZERO(&one);
+                CPU_SET(cpu, &one);
+                if ((int)cpu != sched_getcpu() && sched_setaffinity(0, sizeof one, &one) == 0)
+                        (void)!sched_setaffinity(0, sizeof all, &all);
+        }
+        errno = saved;
+}
