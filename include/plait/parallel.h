@@ -94,7 +94,8 @@ PLAIT_API inline int plait_fork_join(int (*first)(void *arg), void *first_arg, i
  * Call *body* for parts of the range 0 to *n*, on all workers that are free, until each index was in exactly one part.
  *
  * How large the parts are is found out by measuring, so that a part takes tens of microseconds: *body* may be a matter
- * of nanoseconds or of seconds per index, or of both.
+ * of nanoseconds or of seconds per index, or of both. Between parts other tasks of the worker have their turns, so a
+ * loop, however long, holds up others no longer than one part takes.
  *
  * @param n     how many indices; 0 does nothing
  * @param body  not NULL; handles the indices *begin* to *end* - 1. A negative result is an error: the parts that have
