@@ -103,12 +103,21 @@ static inline void *pl_deque_pop(struct plait_deque *deque)
         return pl_deque_pop_rest(deque, pl_deque_pop_begin(deque));
 }
 
-/* Anybody: the oldest, which may be gone by now, or have been for long. */
-static inline void *pl_deque_oldest(struct plait_deque *deque)
+/* Anybody, roughly: whether *fits* says so of one of the items, which may have been stolen meanwhile. */
+static inline bool pl_deque_any(struct plait_deque *deque, bool (*fits)(void *work))
 {
-        int64_t top = __atomic_load_n(&deque->pl_top, __ATOMIC_RELAXED);
+        int64_t end = __atomic_load_n(&deque->pl_bottom, __ATOMIC_RELAXED);
 
-        return (void *)__atomic_load_n(pl_deque_slot(deque, top), __ATOMIC_RELAXED);
+        for (int64_t i = __atomic_load_n(&deque->pl_top, __ATOMIC_RELAXED); i < end; i++)
+                if (fits((void *)__atomic_load_n(pl_deque_slot(deque, i), __ATOMIC_RELAXED)))
+                        return true;
+        return false;
+}
+
+/* Owner: the youngest, which may have been stolen. */
+static inline void *pl_deque_youngest(struct plait_deque *deque)
+{
+        return (void *)__atomic_load_n(pl_deque_slot(deque, pl_deque_bottom(deque) - 1), __ATOMIC_RELAXED);
 }
 
 /* Anybody: the oldest; NULL: empty, or another one was faster. */

@@ -34,6 +34,12 @@ static inline struct plait_task *pl_fork_parent(const struct plait_fork *fork)
         return PL_CONTAINER_OF(flow, struct plait_task, wait);
 }
 
+/* Its task sleeps for it. Of a fork that the caller has taken. */
+static inline bool pl_fork_is_awaited(const struct plait_fork *fork)
+{
+        return __atomic_load_n(&fork->pl_parent, __ATOMIC_RELAXED) & PL_FORK_AWAITED;
+}
+
 static inline void *pl_fork_as_work(struct plait_fork *fork)
 {
         return (char *)fork + PL_FORK_BIT;

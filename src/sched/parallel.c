@@ -7,7 +7,9 @@
  * How many items that is, is measured as it goes.
  *
  * To other tasks a chunk is a turn: after each, the worker counts it and looks around as it would between two tasks,
- * and whoever can go on there has a turn, too. Only its own half, which it has offered, the loop leaves to thieves.
+ * and whoever waits there has a turn, too. The half that it offers it takes back first, and offers again when it goes
+ * on: else that would become a task as if the worker had nothing to do, offer a half of its own, and so on until all
+ * parts of the loop wait for turns.
  */
 #include "plait/parallel.h"
 
@@ -27,10 +29,16 @@ struct loop {
         _Atomic int error; /* the first one; stops everybody */
 };
 
+struct offer {
+        struct plait_fork fork;
+        bool withdrawn; /* there was no room for it any more */
+};
+
 struct range {
         struct loop *loop;
         size_t begin, end;
         size_t chunk;
+        struct offer *offer; /* the last one; those before it have been taken, or are withdrawn */
 };
 
 static void fail(struct loop *loop, int error)
@@ -81,6 +89,32 @@ static void run_chunk(struct range *range)
                 range->chunk /= 2;
 }
 
+/* False: it has been taken, or does not lie on top. */
+static bool take_back(struct pl_worker *worker, void *offered)
+{
+        return pl_deque_youngest(&worker->fresh) == offered && pl_deque_pop(&worker->fresh);
+}
+
+static void let_others_on(struct offer *offer)
+{
+        struct pl_worker *worker = pl_sched_self_get();
+        void *offered = offer ? pl_fork_as_work(&offer->fork) : NULL;
+
+        if (PL_LIKELY(!pl_sched_others_wait(worker, offered))) {
+                if (PL_UNLIKELY(pl_sched_tick(worker)))
+                        pl_sched_look_if_time(worker);
+                return;
+        }
+        bool withdrawn = offered && take_back(worker, offered);
+        pl_sched_end_turn();
+        if (!withdrawn)
+                return;
+        if (pl_deque_push(&pl_sched_self_get()->fresh, offered))
+                pl_sched_offer();
+        else
+                offer->withdrawn = true;
+}
+
 static int run_range(void *arg)
 {
         struct range *range = arg;
@@ -90,20 +124,20 @@ static int run_range(void *arg)
 
                 if (left <= smallest_chunk(range) || !offered_nothing()) {
                         run_chunk(range);
-                        pl_sched_let_others_on();
+                        let_others_on(range->offer);
                         continue;
                 }
                 size_t middle = range->begin + left / 2;
                 struct range upper = {.loop = range->loop, .begin = middle, .end = range->end, .chunk = range->chunk};
-                struct plait_fork fork;
-                if (!pl_fork_push(pl_sched_self_get(), &fork, run_range, &upper)) {
+                struct offer offer = {.withdrawn = false};
+                if (!pl_fork_push(pl_sched_self_get(), &offer.fork, run_range, &upper)) {
                         run_chunk(range);
                         continue;
                 }
                 range->end = middle; /* upper is another worker's, maybe */
+                range->offer = &offer;
                 run_range(range);
-                (void)!pl_fork_join(&fork);
-                return 0;
+                return offer.withdrawn ? run_range(&upper) : pl_fork_join(&offer.fork);
         }
         return 0;
 }

@@ -3,9 +3,7 @@
  *
  * From its own queues it takes tasks that can go on and tasks that have not started by turns, so that neither kind
  * starves the other. Of the latter it takes the youngest (its data are in the cache, and a tree of tasks is walked
- * depth first, in little memory), and now and then the oldest. Forks it takes only if no task can go on: their own
- * tasks will come to them, and if they became tasks whenever those wait for a turn, they would fork in turn, until
- * nothing is left to split, and all parts would wait for turns. Every PL_SERVICE_TICKS tasks, if
+ * depth first, in little memory), and now and then the oldest. Every PL_SERVICE_TICKS tasks, if
  * SERVICE_US have passed, it looks at the timers, the poller and the injector; where tasks take long it asks for the
  * time more often.
  *
@@ -40,6 +38,8 @@ enum {
         LATE_NS = 250 * 1000,
         STUCK_NS = 2 * 1000 * 1000,
         RESCUED_MOST = 2,
+        RESCUE_NS = 1000 * 1000,
+        GUEST_NS = 50 * 1000 * 1000,
 };
 
 /* Our part of what other threads have handed over. */
@@ -84,16 +84,73 @@ static int64_t held_up_ns(struct pl_worker *worker, const struct pl_worker *vict
         return now_ns - seen->since_ns;
 }
 
-/*
- * The oldest of *victim*'s tasks that have not started. Where tasks compute on all processors, a spare worker is there
- * for others than them: it takes no part of what they have split up.
- */
-static void *steal_fresh(const struct pl_worker *worker, struct pl_worker *victim)
+static bool is_task(void *work)
 {
-        if (PL_UNLIKELY(worker->spare) && atomic_load_explicit(&pl_sched_the_run.crowded, memory_order_relaxed) &&
-            pl_work_as_fork(pl_deque_oldest(&victim->fresh)))
-                return NULL;
-        return pl_deque_steal(&victim->fresh);
+        return work && !pl_work_as_fork(work);
+}
+
+/* A spare worker where tasks compute on all processors. It is there for others than those. */
+static bool is_guest(const struct pl_worker *worker)
+{
+        return worker->spare && atomic_load_explicit(&pl_sched_the_run.crowded, memory_order_relaxed);
+}
+
+void pl_sched_guest_done(struct pl_worker *worker)
+{
+        if (!worker->has_guest_fork)
+                return;
+        worker->has_guest_fork = false;
+        atomic_store_explicit(&pl_sched_the_run.guest_fork, false, memory_order_relaxed);
+}
+
+/* Of what has been split up a guest takes no part but one that its task sleeps for, and of all guests one at a time. */
+static bool may_take(struct pl_worker *worker, void *work)
+{
+        const struct plait_fork *fork = pl_work_as_fork(work);
+
+        if (!fork || !is_guest(worker))
+                return true;
+        if (!pl_fork_is_awaited(fork) || atomic_exchange(&pl_sched_the_run.guest_fork, true))
+                return false;
+        worker->has_guest_fork = true;
+        return true;
+}
+
+/*
+ * How many of *victim*'s to go through: all, if there is a task among them. A fork may be one that its task sleeps for,
+ * but only who has taken it can tell, and mostly it is best left where its task will find it: one in GUEST_NS.
+ */
+static int64_t how_deep(struct pl_worker *victim)
+{
+        struct pl_run *run = &pl_sched_the_run;
+        int64_t length = pl_deque_length(&victim->fresh);
+
+        if (!length || pl_deque_any(&victim->fresh, is_task))
+                return length;
+        int64_t now_ns = pl_plat_now_ns(), due_ns = atomic_load_explicit(&run->guest_ns, memory_order_relaxed);
+        if (now_ns < due_ns)
+                return 0;
+        atomic_store_explicit(&run->guest_ns, now_ns + GUEST_NS, memory_order_relaxed);
+        return due_ns ? 1 : 0; /* not the first time */
+}
+
+/* One of the *most* oldest of *victim*'s tasks that have not started. What a guest does not take it lays aside in its
+ * own deque, since others may wait behind it. */
+static void *take_oldest(struct pl_worker *worker, struct pl_worker *victim, int64_t most)
+{
+        pl_sched_guest_done(worker);
+        for (; most > 0; most--) {
+                void *work = pl_deque_steal(&victim->fresh);
+
+                if (!work || may_take(worker, work) || !pl_deque_push(&worker->fresh, work))
+                        return work;
+        }
+        return NULL;
+}
+
+static void *steal_fresh(struct pl_worker *worker, struct pl_worker *victim)
+{
+        return take_oldest(worker, victim, PL_LIKELY(!is_guest(worker)) ? 1 : how_deep(victim));
 }
 
 /* Up to *most* of *victim*'s tasks that can go on: the last of its queue, and at last the one that would be next. */
@@ -118,16 +175,17 @@ static void take_news(struct pl_worker *victim, int64_t now_ns)
 }
 
 /*
- * Of those that have not started, which may be trees of more: if no more than RESCUED_MOST wait here, or one in
- * STUCK_NS. Each would have turns beside the others, and they would be in each other's way in the deque.
+ * Of those that have not started, which may be trees of more: if fewer than RESCUED_MOST wait here, or one in
+ * RESCUE_NS. Each would have turns beside the others, and they would be in each other's way in the deque.
  */
-static struct plait_task *take_fresh(struct pl_worker *worker, struct pl_worker *victim, int64_t now_ns)
+static struct plait_task *rescue_fresh(struct pl_worker *worker, struct pl_worker *victim, int64_t now_ns)
 {
-        if (pl_deque_empty(&victim->fresh) ||
-            (pl_sched_ready_count(worker) >= RESCUED_MOST && now_ns - worker->rescued_ns < STUCK_NS))
+        if (pl_sched_ready_count(worker) >= RESCUED_MOST && now_ns - worker->rescued_ns < RESCUE_NS)
                 return NULL;
-        worker->rescued_ns = now_ns;
-        return task_of(worker, steal_fresh(worker, victim));
+        struct plait_task *task = task_of(worker, take_oldest(worker, victim, how_deep(victim)));
+        if (task)
+                worker->rescued_ns = now_ns;
+        return task;
 }
 
 /* and tasks. */
@@ -139,7 +197,7 @@ static void take_tasks(struct pl_worker *worker, struct pl_worker *victim, int64
         uint32_t n = steal_ready(victim, STEAL_MOST, &loot);
         if (n)
                 pl_runq_append(&worker->ready, &loot, n);
-        struct plait_task *fresh = take_fresh(worker, victim, now_ns);
+        struct plait_task *fresh = rescue_fresh(worker, victim, now_ns);
 
         if (fresh)
                 pl_runq_push_back(&worker->ready, fresh);
@@ -238,20 +296,17 @@ static PL_NOINLINE struct plait_task *service(struct pl_worker *worker)
         struct plait_task *low = pl_runq_pop_front(&pl_sched_the_run.low);
         if (PL_UNLIKELY(low != NULL))
                 return low;
-        if (pl_deque_empty(&worker->fresh) || pl_work_as_fork(pl_deque_oldest(&worker->fresh)))
+        if (pl_deque_empty(&worker->fresh))
                 return NULL;
-        return task_of(worker, pl_deque_steal(&worker->fresh));
+        return task_of(worker, steal_fresh(worker, worker));
 }
 
 static inline struct plait_task *pop_fresh(struct pl_worker *worker)
 {
-        void *work = pl_deque_empty(&worker->fresh) ? NULL : pl_deque_pop(&worker->fresh);
-
-        if (PL_UNLIKELY(work && pl_work_as_fork(work) && pl_sched_ready_count(worker))) {
-                pl_deque_push(&worker->fresh, work); /* there is room: it has just left */
+        if (pl_deque_empty(&worker->fresh))
                 return NULL;
-        }
-        return task_of(worker, work);
+        return task_of(worker,
+                       PL_UNLIKELY(is_guest(worker)) ? steal_fresh(worker, worker) : pl_deque_pop(&worker->fresh));
 }
 
 /* There is nothing ordinary to run. */

@@ -105,6 +105,26 @@ static void count(struct plait_scope *scope, const struct plait_task *self, stru
                 count_in(scope);
 }
 
+/*
+ * Enough tasks wait for their turn: run this one now. The caller comes soon after it, so that a tree of tasks is walked
+ * depth first; but if others have waited for long, it is their turn.
+ */
+static PL_NOINLINE void start_now(struct pl_worker *worker, struct plait_task *self, struct plait_task *task)
+{
+        if (PL_UNLIKELY(pl_sched_tick(worker)))
+                pl_sched_look_if_time(worker);
+        if (PL_UNLIKELY(pl_sched_turn_is_over(worker))) {
+                pl_runq_push_back(&worker->ready, task);
+                (void)pl_sched_let_ready_on(worker);
+                return;
+        }
+        if (PL_UNLIKELY(self->bound))
+                pl_sched_enqueue_yielding(worker, self);
+        else if (!pl_sched_put_next(worker, self))
+                pl_runq_push_front(&worker->ready, self);
+        pl_sched_switch_to(worker, self, task);
+}
+
 static void queue(struct pl_worker *worker, struct plait_task *self, struct plait_task *task)
 {
         if (PL_UNLIKELY(!self)) {
@@ -112,13 +132,7 @@ static void queue(struct pl_worker *worker, struct plait_task *self, struct plai
         } else if (PL_LIKELY(pl_deque_push(&worker->fresh, task))) {
                 pl_sched_offer();
         } else {
-                /* Enough tasks wait for their turn. Run this one now; the caller comes right after it, so that a tree
-                 * of tasks is walked depth first, but not for ever. */
-                if (PL_UNLIKELY(self->bound || pl_sched_turn_is_over(worker)))
-                        pl_sched_enqueue_yielding(worker, self);
-                else if (!pl_sched_put_next(worker, self))
-                        pl_runq_push_front(&worker->ready, self);
-                pl_sched_switch_to(worker, self, task);
+                start_now(worker, self, task);
         }
 }
 

@@ -11,7 +11,7 @@
  *   worker is called, a new one if none rests; one a look. Where they are more, one is sent to rest.
  *
  * Unless others are blocked, a spare worker takes no forks: they are parts of what computes already, not somebody who
- * waits behind it.
+ * waits behind it. A fork that its task sleeps for may be either, so one at a time is taken.
  *
  * A spare worker is a worker in a slot behind the others, with queues, timers and a poller of its own, which others
  * steal from and look after like any. What is left in its timers and its poller when it is sent to rest stays there: it
@@ -28,6 +28,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "sched/fork.h"
 #include "sched/quick.h"
 #include "trace/trace.h"
 
@@ -77,9 +78,15 @@ void pl_sched_spare_hand_over(struct pl_worker *worker)
         pl_list_init(&tasks);
         for (struct plait_task *task; (task = pl_sched_take_ready(worker)); n++)
                 pl_list_push_back(&tasks, &task->link);
-        for (void *work; !pl_deque_empty(&worker->fresh) && (work = pl_deque_pop(&worker->fresh));) {
-                struct plait_task *task = pl_sched_task_of(worker, work);
+        for (int64_t left = pl_deque_length(&worker->fresh); left > 0; left--) {
+                void *work = pl_deque_steal(&worker->fresh);
+                struct plait_task *task = work;
 
+                if (work && pl_work_as_fork(work)) { /* for thieves; there is room, and if not it becomes a task */
+                        if (pl_deque_push(&worker->fresh, work))
+                                continue;
+                        task = pl_sched_task_of(worker, work);
+                }
                 if (!task)
                         break;
                 pl_list_push_back(&tasks, &task->link);
@@ -122,6 +129,7 @@ static void relieve(struct pl_worker *worker)
                 sleep_in_poller(worker, pl_plat_now_ns() + SPARE_LOOK_NS);
                 pl_sched_serve(worker);
         }
+        pl_sched_guest_done(worker);
         pl_sched_spare_hand_over(worker);
         atomic_fetch_sub(&run->n_relief, 1);
 }

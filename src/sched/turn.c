@@ -2,7 +2,6 @@
 #include "sched/turn.h"
 
 #include "plait/task.h"
-#include "sched/fork.h"
 
 enum {
         TURN_US = 1000,
@@ -33,71 +32,45 @@ bool pl_sched_turn_took_long(struct pl_worker *worker)
         return true;
 }
 
-static void leave_for(struct pl_worker *worker, struct plait_task *next)
-{
-        struct plait_task *self = worker->current;
-
-        pl_sched_enqueue_yielding(worker, self);
-        pl_sched_switch_to(worker, self, next);
-}
-
 struct pl_worker *pl_sched_let_ready_on(struct pl_worker *worker)
 {
+        struct plait_task *self = worker->current;
         struct plait_task *next = pl_sched_take_ready(worker);
 
         if (!next)
                 return worker;
-        leave_for(worker, next);
+        pl_sched_enqueue_yielding(worker, self);
+        pl_sched_switch_to(worker, self, next);
         return pl_sched_self_get();
 }
 
-/* The youngest that has not started, if it is a task. */
-static struct plait_task *take_fresh(struct pl_worker *worker)
+static bool is_to_rest(const struct pl_worker *worker)
 {
-        void *work = pl_deque_empty(&worker->fresh) ? NULL : pl_deque_pop(&worker->fresh);
-
-        if (!work || !pl_work_as_fork(work))
-                return work;
-        pl_deque_push(&worker->fresh, work); /* there is room: it has just left */
-        return NULL;
+        return PL_UNLIKELY(worker->spare) && !atomic_load_explicit(&worker->wanted, memory_order_relaxed);
 }
 
-/*
- * As pl_sched_pick() does, but no fork: that is a part of what *self* or another one does that waits here. Made a task
- * for a turn, it would offer a part of its own for the next one to take, and so on, until all parts are tasks.
- */
-static struct plait_task *pick_other(struct pl_worker *worker)
+bool pl_sched_others_wait(struct pl_worker *worker, const void *mine)
 {
-        uint32_t ticks = atomic_load_explicit(&worker->ticks, memory_order_relaxed);
-        struct plait_task *task = NULL;
+        const struct pl_run *run = &pl_sched_the_run;
+        int64_t fresh = pl_deque_length(&worker->fresh);
 
-        if (ticks % PL_ORDINARY_TICKS)
-                task = pl_runq_pop_front(&pl_sched_the_run.high);
-        if (!task && ticks % PL_SERVICE_TICKS == 0)
-                task = pl_runq_pop_front(&pl_sched_the_run.low);
-        if (!task && ticks % 3 == 0)
-                task = pl_runq_pop_front(&worker->bound);
-        if (!task && ticks % 2)
-                task = pl_sched_take_ready(worker);
-        if (!task)
-                task = take_fresh(worker);
-        if (!task)
-                task = pl_sched_take_ready(worker);
-        return task ? task : pl_runq_pop_front(&worker->bound);
+        return pl_sched_ready_count(worker) || pl_runq_count(&worker->bound) || pl_runq_count(&run->high) ||
+               pl_runq_count(&run->low) || is_to_rest(worker) || fresh > 1 ||
+               (fresh == 1 && pl_deque_youngest(&worker->fresh) != mine);
 }
 
-void pl_sched_let_others_on(void)
+void pl_sched_end_turn(void)
 {
         struct pl_worker *worker = pl_sched_self_get();
+        struct plait_task *self = worker->current;
 
-        if (PL_UNLIKELY(worker->current->bound)) { /* or of a priority of its own */
+        if (PL_LIKELY(!is_to_rest(worker))) {
                 plait_yield();
                 return;
         }
-        if (PL_UNLIKELY(pl_sched_tick(worker)))
-                pl_sched_look_if_time(worker);
-
-        struct plait_task *next = pick_other(worker);
-        if (PL_UNLIKELY(next != NULL))
-                leave_for(worker, next);
+        pl_sched_enqueue_yielding(worker, self);
+        pl_sched_spare_hand_over(worker);
+        struct plait_task *next = pl_sched_pick(worker);
+        if (next != self)
+                pl_sched_switch_to(worker, self, next);
 }

@@ -18,8 +18,11 @@ static PL_ALWAYS_INLINE bool pl_sched_turn_is_over(struct pl_worker *worker)
 /* From a task: let one that can go on have a turn. The worker where the task goes on. */
 struct pl_worker *pl_sched_let_ready_on(struct pl_worker *worker);
 
-/* From a task, between two parts of what it does, which is a turn: look around, and let whoever waits have one, whether
- * it has started or not. */
-void pl_sched_let_others_on(void);
+/* From a task: whether others could have a turn here, but for who is to take *mine*, which it has put into the deque.
+ */
+bool pl_sched_others_wait(struct pl_worker *worker, const void *mine);
+
+/* From a task: let them have it. What the task has left in the deque may be taken meanwhile. */
+void pl_sched_end_turn(void);
 
 #endif

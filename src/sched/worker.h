@@ -68,6 +68,7 @@ struct pl_worker {
         struct pl_poller *poller;
         unsigned index;
         bool spare;          /* works only while others are stuck (spare.c) */
+        bool has_guest_fork; /* *guest_fork* of the run is by this one */
         bool searching;      /* awake to look for work; counted in n_searching */
         bool looking;        /* inside the poller or the timers: who is woken there goes ahead (runq.h) */
         unsigned next_stage; /* enum pl_idle_stage to park in */
@@ -125,6 +126,8 @@ struct pl_run {
         _Atomic uint32_t n_searching;
         _Atomic uint32_t n_endless; /* of those in n_idle who will not look around by themselves */
         _Atomic uint32_t n_relief;  /* spare workers at work */
+        _Atomic bool guest_fork;    /* a spare worker is at a fork although the run is crowded */
+        _Atomic int64_t guest_ns;   /* when spare workers may go through forks again */
         _Atomic bool crowded;       /* each processor has a thread that computes, or one that is free to */
         _Atomic bool unwatched;     /* the watch (spare.c) sleeps until somebody gets up */
         _Atomic uint64_t n_stuck;   /* how often a worker was found stuck */
@@ -203,6 +206,9 @@ static inline bool pl_sched_tick(struct pl_worker *worker)
 }
 
 void pl_sched_look_if_time(struct pl_worker *worker);
+
+/* A spare worker has ended or left what it had last, or rests. */
+void pl_sched_guest_done(struct pl_worker *worker);
 
 /* A task from another worker; NULL: none, or none that would be worth it. Only from the scheduler's loop. */
 struct plait_task *pl_sched_steal(struct pl_worker *worker);

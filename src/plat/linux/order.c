@@ -116,10 +116,13 @@ int pl_plat_cpu_here(void)
         return sched_getcpu();
 }
 
+/* Of *cpus*; if *home* is not one of them, the next one counts as it. */
 static unsigned nth_after(const cpu_set_t *cpus, unsigned home, unsigned nth)
 {
         unsigned cpu = home;
 
+        while (!CPU_ISSET(cpu, cpus))
+                cpu = (cpu + 1) % CPU_SETSIZE;
         for (nth %= (unsigned)CPU_COUNT(cpus); nth; nth -= CPU_ISSET(cpu, cpus) ? 1 : 0)
                 cpu = (cpu + 1) % CPU_SETSIZE;
         return cpu;
