@@ -114,7 +114,14 @@ static inline bool pl_deque_any(struct plait_deque *deque, bool (*fits)(void *wo
         return false;
 }
 
-/* Owner: the youngest, which may have been stolen. */
+/* Owner: the oldest and the youngest; both may have been stolen. */
+static inline void *pl_deque_oldest(struct plait_deque *deque)
+{
+        int64_t top = __atomic_load_n(&deque->pl_top, __ATOMIC_RELAXED);
+
+        return (void *)__atomic_load_n(pl_deque_slot(deque, top), __ATOMIC_RELAXED);
+}
+
 static inline void *pl_deque_youngest(struct plait_deque *deque)
 {
         return (void *)__atomic_load_n(pl_deque_slot(deque, pl_deque_bottom(deque) - 1), __ATOMIC_RELAXED);

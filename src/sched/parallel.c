@@ -89,10 +89,18 @@ static void run_chunk(struct range *range)
                 range->chunk /= 2;
 }
 
-/* False: it has been taken, or does not lie on top. */
-static bool take_back(struct pl_worker *worker, void *offered)
+/* It was the only one when it was offered first, so it is the oldest, with what the body has started on top; or it has
+ * been offered again, on top of others. False: it has been taken. */
+static bool take_back(struct plait_deque *deque, void *offered)
 {
-        return pl_deque_youngest(&worker->fresh) == offered && pl_deque_pop(&worker->fresh);
+        if (pl_deque_youngest(deque) == offered)
+                return pl_deque_pop(deque);
+        if (pl_deque_oldest(deque) != offered)
+                return false;
+        void *work = pl_deque_steal(deque);
+        if (work && work != offered)
+                pl_deque_push(deque, work); /* there is room: it has just left */
+        return work == offered;
 }
 
 static void let_others_on(struct offer *offer)
@@ -105,7 +113,7 @@ static void let_others_on(struct offer *offer)
                         pl_sched_look_if_time(worker);
                 return;
         }
-        bool withdrawn = offered && take_back(worker, offered);
+        bool withdrawn = offered && take_back(&worker->fresh, offered);
         pl_sched_end_turn();
         if (!withdrawn)
                 return;
