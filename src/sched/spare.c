@@ -80,13 +80,10 @@ void pl_sched_spare_hand_over(struct pl_worker *worker)
                 pl_list_push_back(&tasks, &task->link);
         for (int64_t left = pl_deque_length(&worker->fresh); left > 0; left--) {
                 void *work = pl_deque_steal(&worker->fresh);
-                struct plait_task *task = work;
 
-                if (work && pl_work_as_fork(work)) { /* for thieves; there is room, and if not it becomes a task */
-                        if (pl_deque_push(&worker->fresh, work))
-                                continue;
-                        task = pl_sched_task_of(worker, work);
-                }
+                if (!work || (pl_work_as_fork(work) && pl_deque_push(&worker->fresh, work)))
+                        continue; /* a thief was faster; forks are left to thieves */
+                struct plait_task *task = pl_sched_task_of(worker, work);
                 if (!task)
                         break;
                 pl_list_push_back(&tasks, &task->link);
