@@ -50,6 +50,11 @@ static inline struct plait_fork *pl_work_as_fork(void *work)
         return (uintptr_t)work & PL_FORK_BIT ? (struct plait_fork *)(void *)((char *)work - PL_FORK_BIT) : NULL;
 }
 
+static inline bool pl_work_is_task(void *work)
+{
+        return work && !pl_work_as_fork(work);
+}
+
 /* Offer the call to others. False: the deque is full, and the fork must not be joined. */
 bool pl_fork_push(struct pl_worker *worker, struct plait_fork *fork, int (*fn)(void *), void *arg);
 

@@ -106,13 +106,13 @@ static bool take_back(struct plait_deque *deque, void *offered)
 static void let_others_on(struct offer *offer)
 {
         struct pl_worker *worker = pl_sched_self_get();
-        void *offered = offer ? pl_fork_as_work(&offer->fork) : NULL;
 
-        if (PL_LIKELY(!pl_sched_others_wait(worker, offered))) {
+        if (PL_LIKELY(!pl_sched_others_wait(worker))) {
                 if (PL_UNLIKELY(pl_sched_tick(worker)))
                         pl_sched_look_if_time(worker);
                 return;
         }
+        void *offered = offer ? pl_fork_as_work(&offer->fork) : NULL;
         bool withdrawn = offered && take_back(&worker->fresh, offered);
         pl_sched_end_turn();
         if (!withdrawn)

@@ -39,7 +39,8 @@ enum {
         STUCK_NS = 2 * 1000 * 1000,
         RESCUED_MOST = 2,
         RESCUE_NS = 1000 * 1000,
-        GUEST_NS = 50 * 1000 * 1000,
+        DIG_NS = 50 * 1000 * 1000,
+        FORK_US = 1000,
 };
 
 /* Our part of what other threads have handed over. */
@@ -84,21 +85,14 @@ static int64_t held_up_ns(struct pl_worker *worker, const struct pl_worker *vict
         return now_ns - seen->since_ns;
 }
 
-static bool is_task(void *work)
-{
-        return work && !pl_work_as_fork(work);
-}
-
 /* A spare worker where tasks compute on all processors. It is there for others than those. */
 static bool is_guest(const struct pl_worker *worker)
 {
         return worker->spare && atomic_load_explicit(&pl_sched_the_run.crowded, memory_order_relaxed);
 }
 
-void pl_sched_guest_done(struct pl_worker *worker)
+static void guest_done(struct pl_worker *worker)
 {
-        if (!worker->has_guest_fork)
-                return;
         worker->has_guest_fork = false;
         atomic_store_explicit(&pl_sched_the_run.guest_fork, false, memory_order_relaxed);
 }
@@ -118,19 +112,18 @@ static bool may_take(struct pl_worker *worker, void *work)
 
 /*
  * How many of *victim*'s to go through: all, if there is a task among them. A fork may be one that its task sleeps for,
- * but only who has taken it can tell, and mostly it is best left where its task will find it: one in GUEST_NS.
+ * but only who has taken it can tell, and mostly it is best left where its task will find it: one in DIG_NS.
  */
-static int64_t how_deep(struct pl_worker *victim)
+static int64_t how_deep(struct pl_worker *worker, struct pl_worker *victim)
 {
-        struct pl_run *run = &pl_sched_the_run;
         int64_t length = pl_deque_length(&victim->fresh);
 
-        if (!length || pl_deque_any(&victim->fresh, is_task))
+        if (!length || pl_deque_any(&victim->fresh, pl_work_is_task))
                 return length;
-        int64_t now_ns = pl_plat_now_ns(), due_ns = atomic_load_explicit(&run->guest_ns, memory_order_relaxed);
+        int64_t now_ns = pl_plat_now_ns(), due_ns = worker->dig_ns;
         if (now_ns < due_ns)
                 return 0;
-        atomic_store_explicit(&run->guest_ns, now_ns + GUEST_NS, memory_order_relaxed);
+        worker->dig_ns = now_ns + DIG_NS;
         return due_ns ? 1 : 0; /* not the first time */
 }
 
@@ -138,7 +131,6 @@ static int64_t how_deep(struct pl_worker *victim)
  * own deque, since others may wait behind it. */
 static void *take_oldest(struct pl_worker *worker, struct pl_worker *victim, int64_t most)
 {
-        pl_sched_guest_done(worker);
         for (; most > 0; most--) {
                 void *work = pl_deque_steal(&victim->fresh);
 
@@ -150,7 +142,7 @@ static void *take_oldest(struct pl_worker *worker, struct pl_worker *victim, int
 
 static void *steal_fresh(struct pl_worker *worker, struct pl_worker *victim)
 {
-        return take_oldest(worker, victim, PL_LIKELY(!is_guest(worker)) ? 1 : how_deep(victim));
+        return take_oldest(worker, victim, PL_LIKELY(!is_guest(worker)) ? 1 : how_deep(worker, victim));
 }
 
 /* Up to *most* of *victim*'s tasks that can go on: the last of its queue, and at last the one that would be next. */
@@ -182,7 +174,7 @@ static struct plait_task *rescue_fresh(struct pl_worker *worker, struct pl_worke
 {
         if (pl_sched_ready_count(worker) >= RESCUED_MOST && now_ns - worker->rescued_ns < RESCUE_NS)
                 return NULL;
-        struct plait_task *task = task_of(worker, take_oldest(worker, victim, how_deep(victim)));
+        struct plait_task *task = task_of(worker, take_oldest(worker, victim, how_deep(worker, victim)));
         if (task)
                 worker->rescued_ns = now_ns;
         return task;
@@ -286,6 +278,20 @@ void pl_sched_look_if_time(struct pl_worker *worker)
         plan_service(worker, passed, wanted);
 }
 
+/*
+ * While tasks can go on, a fork is taken once in FORK_US at most, and the oldest. The others are parts of tasks that
+ * are on their way here, and as tasks they would fork again: a tree of forks would be run breadth first.
+ */
+static bool is_turn_of_forks(struct pl_worker *worker)
+{
+        uint64_t now = pl_plat_ticks();
+
+        if (pl_sched_ready_count(worker) && now - worker->fork_at < FORK_US * pl_sched_the_run.ticks_per_us)
+                return false;
+        worker->fork_at = now;
+        return true;
+}
+
 static PL_NOINLINE struct plait_task *service(struct pl_worker *worker)
 {
         pl_sched_look_if_time(worker);
@@ -296,7 +302,8 @@ static PL_NOINLINE struct plait_task *service(struct pl_worker *worker)
         struct plait_task *low = pl_runq_pop_front(&pl_sched_the_run.low);
         if (PL_UNLIKELY(low != NULL))
                 return low;
-        if (pl_deque_empty(&worker->fresh))
+        if (pl_deque_empty(&worker->fresh) ||
+            (pl_work_as_fork(pl_deque_oldest(&worker->fresh)) && !is_turn_of_forks(worker)))
                 return NULL;
         return task_of(worker, steal_fresh(worker, worker));
 }
@@ -305,8 +312,11 @@ static inline struct plait_task *pop_fresh(struct pl_worker *worker)
 {
         if (pl_deque_empty(&worker->fresh))
                 return NULL;
-        return task_of(worker,
-                       PL_UNLIKELY(is_guest(worker)) ? steal_fresh(worker, worker) : pl_deque_pop(&worker->fresh));
+        if (PL_UNLIKELY(is_guest(worker)))
+                return task_of(worker, steal_fresh(worker, worker));
+        if (PL_LIKELY(!pl_work_as_fork(pl_deque_youngest(&worker->fresh)) || !pl_sched_ready_count(worker)))
+                return task_of(worker, pl_deque_pop(&worker->fresh));
+        return is_turn_of_forks(worker) ? task_of(worker, pl_deque_steal(&worker->fresh)) : NULL;
 }
 
 /* There is nothing ordinary to run. */
@@ -323,6 +333,9 @@ struct plait_task *pl_sched_pick(struct pl_worker *worker)
 {
         uint32_t ticks = atomic_load_explicit(&worker->ticks, memory_order_relaxed) + 1;
         struct plait_task *task;
+
+        if (PL_UNLIKELY(worker->has_guest_fork))
+                guest_done(worker);
 
         atomic_store_explicit(&worker->ticks, ticks, memory_order_relaxed);
         if (PL_UNLIKELY(ticks == worker->service_at) && (task = service(worker)))

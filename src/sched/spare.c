@@ -28,7 +28,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "sched/fork.h"
 #include "sched/quick.h"
 #include "trace/trace.h"
 
@@ -81,9 +80,10 @@ void pl_sched_spare_hand_over(struct pl_worker *worker)
         for (int64_t left = pl_deque_length(&worker->fresh); left > 0; left--) {
                 void *work = pl_deque_steal(&worker->fresh);
 
-                if (!work || (pl_work_as_fork(work) && pl_deque_push(&worker->fresh, work)))
-                        continue; /* a thief was faster; forks are left to thieves */
-                struct plait_task *task = pl_sched_task_of(worker, work);
+                struct plait_task *task = work ? pl_sched_task_of(worker, work) : NULL;
+
+                if (!work)
+                        continue; /* a thief was faster */
                 if (!task)
                         break;
                 pl_list_push_back(&tasks, &task->link);
@@ -126,7 +126,6 @@ static void relieve(struct pl_worker *worker)
                 sleep_in_poller(worker, pl_plat_now_ns() + SPARE_LOOK_NS);
                 pl_sched_serve(worker);
         }
-        pl_sched_guest_done(worker);
         pl_sched_spare_hand_over(worker);
         atomic_fetch_sub(&run->n_relief, 1);
 }

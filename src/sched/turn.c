@@ -2,6 +2,7 @@
 #include "sched/turn.h"
 
 #include "plait/task.h"
+#include "sched/fork.h"
 
 enum {
         TURN_US = 1000,
@@ -49,14 +50,12 @@ static bool is_to_rest(const struct pl_worker *worker)
         return PL_UNLIKELY(worker->spare) && !atomic_load_explicit(&worker->wanted, memory_order_relaxed);
 }
 
-bool pl_sched_others_wait(struct pl_worker *worker, const void *mine)
+bool pl_sched_others_wait(struct pl_worker *worker)
 {
         const struct pl_run *run = &pl_sched_the_run;
-        int64_t fresh = pl_deque_length(&worker->fresh);
 
         return pl_sched_ready_count(worker) || pl_runq_count(&worker->bound) || pl_runq_count(&run->high) ||
-               pl_runq_count(&run->low) || is_to_rest(worker) || fresh > 1 ||
-               (fresh == 1 && pl_deque_youngest(&worker->fresh) != mine);
+               pl_runq_count(&run->low) || is_to_rest(worker) || pl_deque_any(&worker->fresh, pl_work_is_task);
 }
 
 void pl_sched_end_turn(void)

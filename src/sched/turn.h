@@ -18,9 +18,8 @@ static PL_ALWAYS_INLINE bool pl_sched_turn_is_over(struct pl_worker *worker)
 /* From a task: let one that can go on have a turn. The worker where the task goes on. */
 struct pl_worker *pl_sched_let_ready_on(struct pl_worker *worker);
 
-/* From a task: whether others could have a turn here, but for who is to take *mine*, which it has put into the deque.
- */
-bool pl_sched_others_wait(struct pl_worker *worker, const void *mine);
+/* From a task: whether others could have a turn here. Forks do not count: they are parts of tasks that have theirs. */
+bool pl_sched_others_wait(struct pl_worker *worker);
 
 /* From a task: let them have it. What the task has left in the deque may be taken meanwhile. */
 void pl_sched_end_turn(void);

@@ -76,6 +76,8 @@ struct pl_worker {
         struct pl_sighting *sightings; /* of each worker */
         unsigned watched;              /* whom it looked after last, */
         unsigned rescued;              /* and who was stuck last then; */
+        uint64_t fork_at;              /* when it last took a fork while tasks could go on, in ticks of the counter */
+        int64_t dig_ns;                /* when it may take a fork from one that is held up */
         int64_t rescued_ns;            /* when it took a task from there that had not started */
         uint64_t stolen_at;            /* when it last stole */
         uint32_t pause_us;             /* how long it waits before it steals again */
@@ -127,7 +129,6 @@ struct pl_run {
         _Atomic uint32_t n_endless; /* of those in n_idle who will not look around by themselves */
         _Atomic uint32_t n_relief;  /* spare workers at work */
         _Atomic bool guest_fork;    /* a spare worker is at a fork although the run is crowded */
-        _Atomic int64_t guest_ns;   /* when spare workers may go through forks again */
         _Atomic bool crowded;       /* each processor has a thread that computes, or one that is free to */
         _Atomic bool unwatched;     /* the watch (spare.c) sleeps until somebody gets up */
         _Atomic uint64_t n_stuck;   /* how often a worker was found stuck */
@@ -206,9 +207,6 @@ static inline bool pl_sched_tick(struct pl_worker *worker)
 }
 
 void pl_sched_look_if_time(struct pl_worker *worker);
-
-/* A spare worker has ended or left what it had last, or rests. */
-void pl_sched_guest_done(struct pl_worker *worker);
 
 /* A task from another worker; NULL: none, or none that would be worth it. Only from the scheduler's loop. */
 struct plait_task *pl_sched_steal(struct pl_worker *worker);
