@@ -197,9 +197,20 @@ static void take_tasks(struct pl_worker *worker, struct pl_worker *victim, int64
                 pl_trace(PLAIT_RECORDING_RESCUED, n + (fresh != NULL), 0, victim->index);
 }
 
+/* A spare worker that rests has left forks. */
+static bool has_left_forks(const struct pl_worker *worker)
+{
+        return worker->spare && !atomic_load_explicit(&worker->wanted, memory_order_relaxed) &&
+               !pl_deque_empty(&worker->fresh);
+}
+
 static bool rescue(struct pl_worker *worker, unsigned index, int64_t now_ns)
 {
         struct pl_worker *victim = &pl_sched_the_run.workers[index];
+
+        if (PL_UNLIKELY(has_left_forks(victim)))
+                take_tasks(worker, victim, now_ns);
+
         int64_t held_up = victim != worker ? held_up_ns(worker, victim, now_ns) : 0;
 
         if (held_up >= LATE_NS)

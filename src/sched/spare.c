@@ -28,6 +28,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "sched/fork.h"
 #include "sched/quick.h"
 #include "trace/trace.h"
 
@@ -80,10 +81,10 @@ void pl_sched_spare_hand_over(struct pl_worker *worker)
         for (int64_t left = pl_deque_length(&worker->fresh); left > 0; left--) {
                 void *work = pl_deque_steal(&worker->fresh);
 
-                struct plait_task *task = work ? pl_sched_task_of(worker, work) : NULL;
-
-                if (!work)
-                        continue; /* a thief was faster */
+                if (!work || (pl_work_as_fork(work) && pl_deque_push(&worker->fresh, work)))
+                        continue; /* a thief was faster; forks are left to thieves, and to those who look around
+                                     (pick.c) */
+                struct plait_task *task = pl_sched_task_of(worker, work);
                 if (!task)
                         break;
                 pl_list_push_back(&tasks, &task->link);
