@@ -145,6 +145,7 @@ static int run_range(void *arg)
                 range->end = middle; /* upper is another worker's, maybe */
                 range->offer = &offer;
                 run_range(range);
+                range->offer = NULL;
                 return offer.withdrawn ? run_range(&upper) : pl_fork_join(&offer.fork);
         }
         return 0;
