@@ -62,20 +62,54 @@ TEST(what_was_told_before_a_kill_can_be_read)
         unlink(path);
 }
 
-/* The child starts a thread. ThreadSanitizer knows none after a fork in a process with threads, and AddressSanitizer's
- * allocator stays locked if the recorder's thread, which begins just then, was in it. */
-static void skip_with_sanitizers(void)
+/* Whether all threads of *pid* sleep, but for the caller. */
+static bool all_sleep(pid_t pid)
 {
-        if (TEST_WITH_TSAN || TEST_WITH_ASAN)
-                SKIP("no threads can be started after a fork beside another thread");
+        char path_of[64];
+        bool sleep = true;
+
+        snprintf(path_of, sizeof path_of, "/proc/%d/task", (int)pid);
+        DIR *threads = opendir(path_of);
+        CHECK(threads);
+        for (struct dirent *thread; sleep && (thread = readdir(threads));) {
+                char stat_of[384], text[512] = "";
+
+                if (thread->d_name[0] == '.' || atoi(thread->d_name) == (int)gettid())
+                        continue;
+                snprintf(stat_of, sizeof stat_of, "%s/%s/stat", path_of, thread->d_name);
+                FILE *stat = fopen(stat_of, "r");
+                if (!stat)
+                        continue; /* it has ended */
+                char *end = fgets(text, sizeof text, stat) ? strrchr(text, ')') : NULL;
+                sleep = end && end[2] == 'S';
+                fclose(stat);
+        }
+        closedir(threads);
+        return sleep;
+}
+
+/* The child is to use threads of its own. */
+static void skip_with_tsan(void)
+{
+        if (TEST_WITH_TSAN)
+                SKIP("ThreadSanitizer knows no threads after a fork in a process with threads");
+}
+
+/* The recorder's thread must not be inside the allocator meanwhile: what AddressSanitizer has locked stays locked in
+ * the child. */
+static pid_t fork_beside_the_recorder(void)
+{
+        while (!all_sleep(getpid()))
+                sched_yield();
+        return CHECK_SYS(fork());
 }
 
 TEST(a_child_does_not_record_what_its_parent_did)
 {
-        skip_with_sanitizers();
+        skip_with_tsan();
         CHECK_INT(plait_trace_start(new_path(), NULL), ==, 0);
         PLAIT_INSTANT("parent", 1);
-        pid_t child = CHECK_SYS(fork());
+        pid_t child = fork_beside_the_recorder();
         if (child == 0) {
                 PLAIT_INSTANT("child", 1);
                 _exit(plait_run(nothing, NULL, NULL) != 0 || plait_trace_stop(NULL) != -EALREADY);
@@ -96,10 +130,10 @@ TEST(a_child_can_join_a_recording)
 {
         struct plait_trace_opts join = {.size = sizeof join, .flags = PLAIT_TRACE_JOIN};
 
-        skip_with_sanitizers();
+        skip_with_tsan();
         CHECK_INT(plait_trace_start(new_path(), NULL), ==, 0);
         PLAIT_FLOW_OUT("to the child", 5);
-        pid_t child = CHECK_SYS(fork());
+        pid_t child = fork_beside_the_recorder();
         if (child == 0) {
                 if (plait_trace_start(path, NULL) != -EBUSY || plait_trace_start(path, &join) != 0)
                         _exit(1);
@@ -235,32 +269,6 @@ TEST(a_process_can_be_recorded_from_outside)
         CHECK_SYS(waitpid(child, &status, 0));
         CHECK_INT(status, ==, 0);
         unlink(path);
-}
-
-/* Whether all threads of *pid* sleep. */
-static bool all_sleep(pid_t pid)
-{
-        char path_of[64];
-        bool sleep = true;
-
-        snprintf(path_of, sizeof path_of, "/proc/%d/task", (int)pid);
-        DIR *threads = opendir(path_of);
-        CHECK(threads);
-        for (struct dirent *thread; sleep && (thread = readdir(threads));) {
-                char stat_of[384], text[512] = "";
-
-                if (thread->d_name[0] == '.')
-                        continue;
-                snprintf(stat_of, sizeof stat_of, "%s/%s/stat", path_of, thread->d_name);
-                FILE *stat = fopen(stat_of, "r");
-                if (!stat)
-                        continue; /* it has ended */
-                char *end = fgets(text, sizeof text, stat) ? strrchr(text, ')') : NULL;
-                sleep = end && end[2] == 'S';
-                fclose(stat);
-        }
-        closedir(threads);
-        return sleep;
 }
 
 static int wait_for_nothing(void *arg)
