@@ -235,7 +235,6 @@ static int connect_all(int64_t n, const int **ret_ours, const int **ret_theirs)
 int main(int argc, char **argv)
 {
         static const int *ours[FAIRNESS_SERVERS];
-        void *shared = mmap(NULL, sizeof *fairness_hog_cpu, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         struct rlimit limit;
         int controls[2];
 
@@ -250,8 +249,8 @@ int main(int argc, char **argv)
                 fprintf(stderr, "fairness: one connection at least, and 1 to %d rounds\n", ROUNDS_MOST);
                 return 2;
         }
-        if (shared == MAP_FAILED)
-                return EXIT_FAILURE;
+        void *shared = mmap(NULL, sizeof *fairness_hog_cpu, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        bench_must(shared == MAP_FAILED ? -errno : 0, "mmap");
         fairness_hog_cpu = shared;
         fairness_hog_is_gone();
         if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
@@ -262,9 +261,9 @@ int main(int argc, char **argv)
         for (int i = 0; i < FAIRNESS_SERVERS; i++)
                 bench_must(connect_all(connections, &ours[i], &load_opts.sockets[i]), "socketpair");
         bench_must(fairness_bare_open(&bare, ours[FAIRNESS_BARE], connections), "epoll");
-        if (socketpair(AF_UNIX, SOCK_STREAM, 0, controls) < 0)
-                return EXIT_FAILURE;
+        bench_must(socketpair(AF_UNIX, SOCK_STREAM, 0, controls) < 0 ? -errno : 0, "socketpair");
         pid_t load = fork();
+        bench_must(load < 0 ? -errno : 0, "fork");
         if (load == 0) {
                 close(controls[0]);
                 load_opts.control = controls[1];

@@ -222,7 +222,11 @@ static void report(int64_t ns)
 
 int main(int argc, char **argv)
 {
-        across = argc > 3 && strcmp(argv[3], "across") == 0;
+        across = argc == 4 && strcmp(argv[3], "across") == 0;
+        if (argc != 3 && !across) {
+                fprintf(stderr, "usage: wake ROUNDS PAUSE_MS [across]\n");
+                return 2;
+        }
         rounds = bench_size(argv, 1);
         pause_ns = bench_size(argv, 2) * 1000000;
         if (!rounds)
