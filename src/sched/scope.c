@@ -111,8 +111,6 @@ static void count(struct plait_scope *scope, const struct plait_task *self, stru
  */
 static PL_NOINLINE void start_now(struct pl_worker *worker, struct plait_task *self, struct plait_task *task)
 {
-        if (PL_UNLIKELY(pl_sched_tick(worker)))
-                pl_sched_look_if_time(worker);
         if (PL_UNLIKELY(pl_sched_turn_is_over(worker))) {
                 pl_runq_push_back(&worker->ready, task);
                 (void)pl_sched_let_ready_on(worker);
