@@ -2,8 +2,9 @@
  * What a worker runs next.
  *
  * From its own queues it takes tasks that can go on and tasks that have not started by turns, so that neither kind
- * starves the other. Of the latter it takes the youngest (its data are in the cache, and a tree of tasks is walked
- * depth first, in little memory), and now and then the oldest. Every PL_SERVICE_TICKS tasks, if
+ * starves the other. (Who starts more than there is room for lets half of them run before he goes on, or SERVICE_US of
+ * them, unless somebody else can go on, too.) Of the latter it takes the youngest (its data are in the cache, and a
+ * tree of tasks is walked depth first, in little memory), and now and then the oldest. Every PL_SERVICE_TICKS tasks, if
  * SERVICE_US have passed, it looks at the timers, the poller and the injector; where tasks take long it asks for the
  * time more often.
  *
@@ -284,6 +285,7 @@ void pl_sched_look_if_time(struct pl_worker *worker)
         uint64_t wanted = SERVICE_US * pl_sched_the_run.ticks_per_us;
         uint64_t passed = pl_plat_ticks() - worker->last_service;
 
+        worker->to_drain = 0;
         if (passed > wanted)
                 look(worker);
         plan_service(worker, passed, wanted);
@@ -330,6 +332,15 @@ static inline struct plait_task *pop_fresh(struct pl_worker *worker)
         return is_turn_of_forks(worker) ? task_of(worker, pl_deque_steal(&worker->fresh)) : NULL;
 }
 
+/* The only one that can go on has filled *fresh*: it is to be run before him. */
+static inline bool drains(struct pl_worker *worker)
+{
+        if (PL_LIKELY(!worker->to_drain))
+                return false;
+        worker->to_drain = pl_sched_ready_count(worker) == 1 ? worker->to_drain - 1 : 0;
+        return worker->to_drain != 0;
+}
+
 /* There is nothing ordinary to run. */
 static struct plait_task *pick_rest(struct pl_worker *worker)
 {
@@ -356,7 +367,7 @@ struct plait_task *pl_sched_pick(struct pl_worker *worker)
                 return task;
         if (PL_UNLIKELY(pl_runq_count(&worker->bound)) && ticks % 3 == 0)
                 return pl_runq_pop_front(&worker->bound);
-        if (ticks % 2) {
+        if (!drains(worker) && ticks % 2) {
                 task = pl_sched_take_ready(worker);
                 if (!task)
                         task = pop_fresh(worker);

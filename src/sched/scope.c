@@ -106,8 +106,9 @@ static void count(struct plait_scope *scope, const struct plait_task *self, stru
 }
 
 /*
- * Enough tasks wait for their turn: run this one now. The caller comes soon after it, so that a tree of tasks is walked
- * depth first; but if others have waited for long, it is their turn.
+ * Enough tasks wait for their turn: run this one now, and after it more of them, since to leave the caller and come
+ * back takes as long as some small tasks do. He comes next, so that a tree of tasks is walked depth first; but if
+ * others have waited for long, it is their turn.
  */
 static PL_NOINLINE void start_now(struct pl_worker *worker, struct plait_task *self, struct plait_task *task)
 {
@@ -120,6 +121,7 @@ static PL_NOINLINE void start_now(struct pl_worker *worker, struct plait_task *s
                 pl_sched_enqueue_yielding(worker, self);
         else if (!pl_sched_put_next(worker, self))
                 pl_runq_push_front(&worker->ready, self);
+        worker->to_drain = PLAIT_DEQUE_SIZE / 2;
         pl_sched_switch_to(worker, self, task);
 }
 

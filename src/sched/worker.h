@@ -62,6 +62,7 @@ struct pl_worker {
         uint32_t service_at;    /* the tick at which it looks at the clock next: a multiple of PL_SERVICE_TICKS, ... */
         uint32_t service_turns; /* ... or sooner, when tasks take long: after so many */
         uint64_t last_service;  /* in ticks of the counter, as are those below */
+        uint32_t to_drain;      /* so many of *fresh* go before the only task that can go on (pick.c) */
         uint64_t turn_began;    /* when a long turn last ended (turn.h), */
         uint64_t turn_looked;   /* and when that was last asked */
         uint32_t turn_rest;     /* so many children more before it is asked again */
