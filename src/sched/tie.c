@@ -72,10 +72,13 @@ void pl_sched_tie(struct pl_wait *wait)
                 look_at(wait, tied_child);
 }
 
-/* It may take so much of the time, so it is put off for a while if it was done a short time ago. */
+/*
+ * It may take one SHARE of the time. If it was done a short time ago it is put off, until everybody has slept for
+ * QUIET_NS: where they are woken all the time, to get up for it would cost more than it does.
+ */
 int64_t pl_sched_all_asleep(int64_t until_ns)
 {
-        enum { SHARE = 20 };
+        enum { SHARE = 1000, QUIET_NS = 20 * 1000 * 1000 };
         static _Atomic int64_t next_ns;
         struct pl_run *run = &pl_sched_the_run;
 
@@ -85,8 +88,11 @@ int64_t pl_sched_all_asleep(int64_t until_ns)
                 if (atomic_load_explicit(&run->workers[i].timers.next_ns, memory_order_relaxed) != PLAIT_NEVER)
                         return until_ns;
         int64_t begun_ns = pl_plat_now_ns(), due_ns = atomic_load_explicit(&next_ns, memory_order_relaxed);
-        if (begun_ns < due_ns)
+        if (begun_ns < due_ns) {
+                if (due_ns < begun_ns + QUIET_NS)
+                        due_ns = begun_ns + QUIET_NS;
                 return due_ns < until_ns ? due_ns : until_ns;
+        }
         all_asleep();
         int64_t now_ns = pl_plat_now_ns();
         atomic_store_explicit(&next_ns, now_ns + SHARE * (now_ns - begun_ns), memory_order_relaxed);
