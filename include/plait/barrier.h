@@ -11,7 +11,9 @@
  *
  * There is no barrier for nobody: give the number by #PLAIT_BARRIER_INIT or plait_barrier_init(). A zeroed one is
  * valid, but waiting at it is -EINVAL. None needs clean-up. It may be freed when nobody waits or is about to; in
- * particular by a party that went on, when all know that this round was the last.
+ * particular by a party that went on, when all know that this round was the last. But not so where a party waits with a
+ * deadline, or in a scope that may be cancelled: if that comes just when the round is complete, this party looks at the
+ * barrier once more before it goes on, too.
  *
  * @code{.c}
  * #include <plait/plait.h>
