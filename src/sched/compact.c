@@ -2,9 +2,10 @@
  * The shared stack of a worker and what was copied from it. Only the worker itself touches any of this.
  *
  * The occupant is the compact task whose frames are on the shared stack, running or waiting. When another one is to
- * run, the occupant's are copied to a block of the next larger size, from its stack pointer (and the red zone below it)
- * up to the top. That is never done on the shared stack itself: a compact task that is followed by another one goes
- * through the scheduler's loop.
+ * run, the occupant's are copied to a block of the next larger size, from its stack pointer up to the top. (What is
+ * below, a leaf function may use on x86-64; but whoever is switched away from has called others, see switch.c.) That is
+ * never done on the shared stack itself: a compact task that is followed by another one goes through the scheduler's
+ * loop.
  */
 #include "sched/compact.h"
 
@@ -13,10 +14,7 @@
 
 #include "plat/sanitizer.h"
 
-enum {
-        RED_ZONE = 128, /* what leaf functions may use below the stack pointer (x86-64) */
-        SIZES = 5,
-};
+enum { SIZES = 5 };
 
 static struct pl_slab_pool pools[SIZES] = {
         PL_SLAB_POOL_INIT("saved stack, 384", 384),   PL_SLAB_POOL_INIT("saved stack, 512", 512),
@@ -79,7 +77,7 @@ static void free_saved(struct pl_compact *compact, struct saved *saved)
 static void copy_out(struct pl_compact *compact)
 {
         struct plait_task *task = compact->occupant;
-        char *low = (char *)task->context.sp - RED_ZONE;
+        char *low = task->context.sp;
         size_t bytes = (size_t)(compact->stack->top - low);
         struct saved *saved = new_saved(compact, bytes);
 
