@@ -44,8 +44,11 @@ static uint32_t index_of(const struct pl_slab *slab, const void *object)
 
 /* --- slabs and chunks --- */
 
-/* A chunk aligned to its size; NULL when there is no memory. From the second on, in huge pages. */
-static char *map_chunk(bool huge)
+/*
+ * A chunk aligned to its size; NULL when there is no memory. The first, of which a few objects may be used, is not to be
+ * in huge pages; none asks for them: in a virtual machine they can take longer to be filled with zeros than their parts.
+ */
+static char *map_chunk(bool first)
 {
         size_t bytes = PL_SLAB_CHUNK_BYTES;
         char *at = mmap(NULL, 2 * bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -57,7 +60,8 @@ static char *map_chunk(bool huge)
         if (before > 0)
                 munmap(at, before);
         munmap(at + before + bytes, bytes - before);
-        madvise(at + before, bytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+        if (first)
+                madvise(at + before, bytes, MADV_NOHUGEPAGE);
         return at + before;
 }
 
@@ -84,7 +88,7 @@ static struct pl_slab *new_slab(struct pl_slab_pool *pool)
                 return NULL;
         at = atomic_load_explicit(&pool->chunks[chunk], memory_order_relaxed);
         if (!at) {
-                at = map_chunk(chunk > 0);
+                at = map_chunk(chunk == 0);
                 if (!at)
                         return NULL;
                 atomic_store_explicit(&pool->chunks[chunk], at, memory_order_release);
