@@ -45,8 +45,9 @@ static uint32_t index_of(const struct pl_slab *slab, const void *object)
 /* --- slabs and chunks --- */
 
 /*
- * A chunk aligned to its size; NULL when there is no memory. The first, of which a few objects may be used, is not to be
- * in huge pages; none asks for them: in a virtual machine they can take longer to be filled with zeros than their parts.
+ * A chunk aligned to its size; NULL when there is no memory. The first, of which a few objects may be used, is not to
+ * be in huge pages; none asks for them: in a virtual machine they can take longer to be filled with zeros than their
+ * parts.
  */
 static char *map_chunk(bool first)
 {
