@@ -59,7 +59,7 @@ struct plait_task;
 
 /**
  * For plait_task_opts.flags: the task shares a stack with other compact tasks of its worker. While it waits, what it
- * has on the stack is moved elsewhere: a waiting task takes some 700 bytes instead of some 4,400. For tasks that exist
+ * has on the stack is moved elsewhere: a waiting task takes some 650 bytes instead of some 4,400. For tasks that exist
  * in millions and mostly wait. The rules:
  *   - While it waits, nobody else may use a pointer to its local variables. So an item that it sends to or receives
  *     from a channel, or an object that it waits for, must not be a local variable. Buffers of plait_read() and its

@@ -1,6 +1,6 @@
 /*
  * Compact tasks: they share one stack per worker, and while they wait and another one needs it, what they have on it is
- * kept elsewhere, in as many bytes as that is. A task that sleeps in a function or two then costs some 700 bytes
+ * kept elsewhere, in as many bytes as that is. A task that sleeps in a function or two then costs some 650 bytes
  * instead of a page and more, and its first wait touches no fresh page. (libaco and others before it call this copying
  * stack; here it is one kind of task among others, and lazy.)
  *
