@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -72,6 +73,7 @@ static _Atomic uint32_t n_own;
 struct start {
         void *(*fn)(void *);
         void *arg;
+        char name[16];
 };
 
 static void *begin(void *pointer)
@@ -79,6 +81,8 @@ static void *begin(void *pointer)
         struct start start = *(struct start *)pointer;
 
         free(pointer);
+        /* Not by its starter: glibc opens a file for that, which a process that is started meanwhile would inherit. */
+        prctl(PR_SET_NAME, start.name); /* only for people: no matter if it fails */
         void *result = start.fn(start.arg);
         atomic_fetch_sub_explicit(&n_own, 1, memory_order_relaxed);
         return result;
@@ -87,7 +91,6 @@ static void *begin(void *pointer)
 int pl_plat_thread_start(struct pl_thread *ret, void *(*fn)(void *), void *arg, size_t stack_bytes, const char *name)
 {
         sigset_t all, old;
-        char cut[16];
         pthread_t id;
         int r;
         struct start *start = malloc(sizeof *start);
@@ -95,6 +98,7 @@ int pl_plat_thread_start(struct pl_thread *ret, void *(*fn)(void *), void *arg, 
         if (!start)
                 return -ENOMEM;
         *start = (struct start){.fn = fn, .arg = arg};
+        snprintf(start->name, sizeof start->name, "%s", name);
         atomic_fetch_add_explicit(&n_own, 1, memory_order_relaxed);
         sigfillset(&all);
         for (size_t i = 0; i < PL_ARRAY_SIZE(synchronous); i++)
@@ -107,8 +111,6 @@ int pl_plat_thread_start(struct pl_thread *ret, void *(*fn)(void *), void *arg, 
                 free(start);
                 return r;
         }
-        snprintf(cut, sizeof(cut), "%s", name);
-        pthread_setname_np(id, cut); /* only for people: no matter if it fails */
         ret->id = id;
         return 0;
 }
