@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import signal
 import subprocess
 import sys
 import traceback
@@ -36,7 +37,15 @@ def must(command, **kwargs):
     return done.stdout
 
 
+def _heed_interrupts():
+    """A shell ignores them for what it starts in the background; the programs that are tested would, too."""
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def main():
+    _heed_interrupts()
     print("TAP version 13")
     print(f"1..{len(_cases)}", flush=True)
     failed = False

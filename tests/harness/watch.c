@@ -70,6 +70,8 @@ static TEST_NORETURN void child(const struct test_case *test, int out, int err)
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         setpgid(0, 0);
         signal(SIGCHLD, SIG_DFL);
+        signal(SIGINT, SIG_DFL); /* a shell ignores both for what it starts in the background */
+        signal(SIGQUIT, SIG_DFL);
         sigprocmask(SIG_SETMASK, &mask_in_poll, NULL);
 
         const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
