@@ -338,7 +338,8 @@ struct plait_trace_mailbox {
         uint32_t asked;      /**< the number of the last question */
         uint32_t answered;   /**< the number of the last one that has been answered */
         int32_t result;      /**< 0 or a negative errno, as of plait_trace_start() and plait_trace_stop(); -ESRCH:
-                              *watcher* was gone before it began */
+                              *watcher* was gone before it began; -EAGAIN: the recording of a watcher who is gone is
+                              being ended, so ask again */
         uint32_t command;    /**< enum ::plait_trace_command */
         int32_t wake_fd;     /**< wakes a worker; -1: no run is under way, and nobody would answer */
         int32_t watcher;     /**< a process; 0: none */

@@ -66,13 +66,30 @@ static int start(const struct plait_trace_mailbox *box)
         return path[0] == '/' ? pl_trace_begin(&wish) : -EINVAL;
 }
 
+/* A recording whose watcher is gone ends by itself before long; but somebody wants the next one now. */
+static bool end_abandoned(struct pl_trace_session *session)
+{
+        if (session->state != PL_TRACE_RECORDING || !session->for_mailbox || !pl_trace_is_gone(session->watcher))
+                return false;
+        atomic_store(&session->stopping, 1);
+        pl_trace_wake_recorder();
+        return true;
+}
+
+static int start_unless_busy(struct pl_trace_session *session)
+{
+        if (session->joining)
+                return -EBUSY;
+        return end_abandoned(session) ? -EAGAIN : start(&pl_trace_mailbox);
+}
+
 /* Under the session's lock. */
 static void do_as_asked(struct pl_trace_session *session)
 {
         const struct plait_trace_mailbox *box = &pl_trace_mailbox;
 
         switch (__atomic_load_n(&box->command, __ATOMIC_RELAXED)) {
-        case PLAIT_TRACE_START: answer(session->joining ? -EBUSY : start(box)); break;
+        case PLAIT_TRACE_START: answer(start_unless_busy(session)); break;
         case PLAIT_TRACE_STOP:
                 if (session->state != PL_TRACE_RECORDING || !session->for_mailbox)
                         answer(-EALREADY);

@@ -251,6 +251,14 @@ def catches(pid, number):
         return bool(int(re.search(r"SigCgt:\s+(\w+)", file.read()).group(1), 16) >> (number - 1) & 1)
 
 
+def is_stopped(pid):
+    states = []
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/stat", encoding="ascii") as file:
+            states.append(file.read().rpartition(")")[2].split()[0])
+    return set(states) == {"T"}
+
+
 @case
 def who_gives_up_asking_leaves_the_program_to_others():
     with tempfile.TemporaryDirectory() as folder, Inspected(PROGRAM, "busy", env=ENV) as program:
@@ -260,6 +268,8 @@ def who_gives_up_asking_leaves_the_program_to_others():
             path = os.path.join(folder, str(number))
             if before:
                 os.kill(program.pid, before)
+                while before == signal.SIGSTOP and not is_stopped(program.pid):
+                    os.sched_yield()
             command = [PLAIT, "trace", "--pid", str(program.pid), "--seconds", "0.1", "-o", path]
             with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENV) as recorder:
                 while not catches(recorder.pid, signal.SIGINT):

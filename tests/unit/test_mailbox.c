@@ -1,8 +1,10 @@
 /* The mailbox of plait/trace.h at moments that an asker from outside can hardly hit. */
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "harness/test.h"
@@ -33,5 +35,31 @@ TEST(a_question_that_was_taken_back_is_not_answered_by_what_the_next_one_wants)
         CHECK_INT(hear(box, PLAIT_TRACE_STOP, 8), ==, -EALREADY);
         CHECK_INT(hear(box, PLAIT_TRACE_START, 9), ==, 0);
         CHECK_INT(hear(box, PLAIT_TRACE_STOP, 10), ==, 0);
+        CHECK_SYS(unlink(box->path));
+}
+
+TEST(recording_of_somebody_who_is_gone_is_ended_for_the_next_one)
+{
+        struct plait_trace_mailbox *box = &pl_trace_mailbox;
+        uint32_t asked = 21;
+
+        snprintf(box->path, sizeof box->path, "/tmp/plait-test-mailbox-XXXXXX");
+        close(CHECK_SYS(mkstemp(box->path)));
+        pid_t watcher = CHECK_SYS(fork());
+        if (watcher == 0) {
+                pause();
+                _exit(0);
+        }
+        box->watcher = watcher;
+        CHECK_INT(hear(box, PLAIT_TRACE_START, asked), ==, 0);
+        CHECK_INT(hear(box, PLAIT_TRACE_START, ++asked), ==, -EBUSY);
+        CHECK_SYS(kill(watcher, SIGKILL));
+        CHECK_INT(waitpid(watcher, NULL, 0), ==, watcher);
+        box->watcher = getpid();
+        int r = hear(box, PLAIT_TRACE_START, ++asked);
+        while (r == -EAGAIN)
+                r = hear(box, PLAIT_TRACE_START, ++asked);
+        CHECK_INT(r, ==, 0);
+        CHECK_INT(hear(box, PLAIT_TRACE_STOP, ++asked), ==, 0);
         CHECK_SYS(unlink(box->path));
 }

@@ -210,6 +210,11 @@ static int explain_start(struct target *target, int32_t result)
         case EBUSY:
                 return inspect_fail(&target->error, "process %d (%s) records already", target->program.memory.pid,
                                     target->program.memory.command);
+        case EAGAIN:
+                return inspect_fail(&target->error,
+                                    "process %d (%s) is still writing the recording of a plait trace that is gone: try "
+                                    "again later",
+                                    target->program.memory.pid, target->program.memory.command);
         case EACCES:
         case EPERM:
         case EROFS:
@@ -233,6 +238,24 @@ static bool is_answer_to(struct target *target, const struct plait_trace_mailbox
                get(target, MEMBER(path), path, sizeof path) && memcmp(path, box->path, sizeof path) == 0;
 }
 
+/* Fills in the mailbox and asks. As ask(); and -1: it was asked by somebody else at the same time. */
+static int ask_to_start(struct target *target, const struct plait_trace_mailbox *box, int32_t *ret_result)
+{
+        uint32_t number;
+        int r = number_question(target, &number);
+
+        if (r < 0)
+                return r;
+        if (!put(target, MEMBER(watcher), &box->watcher, sizeof box->watcher) ||
+            !put(target, MEMBER(until_ns), &box->until_ns, sizeof box->until_ns) ||
+            !put(target, MEMBER(ring_bytes), &box->ring_bytes, sizeof box->ring_bytes) ||
+            !put(target, MEMBER(path), box->path, sizeof box->path))
+                return refuse(target);
+        r = ask(target, PLAIT_TRACE_START, START_NS, ret_result);
+        return r == 0 && !is_answer_to(target, box) ? refuse_second(target) : r;
+}
+
+/* Asks again while the process ends the recording of somebody who is gone. */
 static int start(struct target *target)
 {
         const struct attach *attach = target->attach;
@@ -242,24 +265,17 @@ static int start(struct target *target)
         };
         int32_t result = 0;
         size_t length = strlen(attach->recording);
-        uint32_t number;
+        int r;
 
         if (length >= sizeof box.path)
                 return inspect_fail(&target->error, "the name of the file is too long: %s", attach->recording);
         memcpy(box.path, attach->recording, length + 1);
-        int r = number_question(target, &number);
-        if (r < 0)
-                return r;
-        if (!put(target, MEMBER(watcher), &box.watcher, sizeof box.watcher) ||
-            !put(target, MEMBER(until_ns), &box.until_ns, sizeof box.until_ns) ||
-            !put(target, MEMBER(ring_bytes), &box.ring_bytes, sizeof box.ring_bytes) ||
-            !put(target, MEMBER(path), box.path, sizeof box.path))
-                return refuse(target);
-        r = ask(target, PLAIT_TRACE_START, START_NS, &result);
+        const int64_t end_ns = plait_now_ns() + START_NS;
+        do
+                r = ask_to_start(target, &box, &result);
+        while (r == 0 && result == -EAGAIN && plait_now_ns() < end_ns && !ends_within(target, ASK_AGAIN_MS));
         if (r > 0)
                 return refuse(target);
-        if (r == 0 && !is_answer_to(target, &box))
-                return refuse_second(target);
         return r == 0 && result < 0 ? explain_start(target, result) : r;
 }
 
