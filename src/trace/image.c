@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -40,12 +39,20 @@ static int extend(int fd, uint64_t from, uint64_t bytes)
         return -r;
 }
 
+/* Only asks: who took the lock to see whether he can would look like a process that lives. */
 bool pl_trace_image_is_live(int fd)
 {
-        if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-                return errno == EWOULDBLOCK;
-        flock(fd, LOCK_UN);
-        return false;
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+        return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+/* Held as long as the process has the file open. */
+static int claim(int fd)
+{
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+        return fcntl(fd, F_OFD_SETLK, &lock) < 0 ? -errno : 0;
 }
 
 static int make_at(struct pl_trace_mapping *mapping)
@@ -54,7 +61,9 @@ static int make_at(struct pl_trace_mapping *mapping)
 
         if (fd < 0)
                 return -errno;
-        int r = flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : extend(fd, 0, HEAD_BYTES);
+        int r = claim(fd);
+        if (r == 0)
+                r = extend(fd, 0, HEAD_BYTES);
         void *at = r == 0 ? mmap(NULL, HEAD_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
 
         if (at == MAP_FAILED) {
