@@ -59,9 +59,11 @@ def tasks_workers_waits_and_arrows_are_there():
 
 @case
 def many_events_are_all_there():
-    read = recorded("many", "40000")
+    read = recorded("many", "20000")
     turns = [track for track in tasks_of(read) if track.name.startswith("in turn #")]
     check(len(turns) == 8, f"{len(turns)} tasks")
+    told = sum(made.name == "turn" for track in turns for made in track.instants)
+    check(told == 20000, f"{told} events of 20000")
     ran = sum(made.name == "running" for track in turns for made in track.slices)
     check(ran >= 8, f"{ran} turns")
     on_workers = sum(made.name == "in turn" for track in read.tracks.values() if track.thread for made in track.slices)

@@ -6,7 +6,7 @@
  * is what it ends with
  * - busy      tasks that come, go, wait and wake each other until standard input ends
  * - killed    the same until it has made some events; then it kills itself
- * - many      COUNT events, as fast as it can
+ * - many      COUNT events and as many turns of its tasks, as fast as it can
  *
  * planted has one worker: a task goes on without the others until it waits, so that they wait at least as long as
  * planned.
@@ -200,6 +200,7 @@ static int take_turns(void *arg)
         long *turns = arg;
 
         while (*turns > 0) {
+                PLAIT_INSTANT("turn", *turns); /* whoever is alone on a worker yields to nobody */
                 (*turns)--;
                 plait_yield();
         }
@@ -212,7 +213,7 @@ static int show_many(void)
         static long turns[8];
 
         for (int i = 0; i < 8; i++) {
-                turns[i] = count / 16; /* each is a task that stops, and one that runs */
+                turns[i] = count / 8;
                 start(&scope, "in turn", take_turns, &turns[i]);
         }
         return plait_scope_join(&scope);
