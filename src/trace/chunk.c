@@ -15,8 +15,7 @@ enum {
 
 /* --- what is kept --- */
 
-/* Room for one more in an array of *n*. */
-static bool grow(void *array, uint32_t n, uint32_t *room, size_t bytes)
+bool pl_trace_grow(void *array, uint32_t n, uint32_t *room, size_t bytes)
 {
         void **at = array;
 
@@ -89,7 +88,7 @@ struct pl_trace_track *pl_trace_track(struct plait_recording *recording, uint32_
                 if (recording->tracks[i].shown.process == process && recording->tracks[i].number == number)
                         return &recording->tracks[i];
         if (recording->n_tracks == TRACKS_MOST ||
-            !grow(&recording->tracks, recording->n_tracks, &recording->tracks_room, sizeof *recording->tracks))
+            !pl_trace_grow(&recording->tracks, recording->n_tracks, &recording->tracks_room, sizeof *recording->tracks))
                 return NULL;
         struct pl_trace_track *track = &recording->tracks[recording->n_tracks++];
         track->shown.process = process;
@@ -150,7 +149,7 @@ static const char *text(struct plait_recording *recording, struct input *in)
 /* --- chunks --- */
 
 /* The process that is meant; NULL: none that is known. */
-static struct pl_trace_process *process_of(struct plait_recording *recording, uint64_t serial)
+static struct pl_trace_process *process_of(const struct plait_recording *recording, uint64_t serial)
 {
         for (uint32_t i = recording->n_processes; i-- > 0;)
                 if (recording->processes[i].serial == serial)
@@ -194,12 +193,18 @@ static bool read_causes(struct plait_recording *recording, struct pl_trace_proce
         return !in->bad;
 }
 
+static bool is_time(int64_t ns)
+{
+        return ns >= 0 && ns <= PL_TRACE_TIME_MOST;
+}
+
 static void read_clock(struct pl_trace_process *process, struct input *in)
 {
         struct pl_trace_instant instant = {.ticks = number(in)};
 
         instant.ns = signed_number(in);
-        if (!in->bad && (int64_t)(instant.ticks - process->latest.ticks) > 0 && instant.ns > process->latest.ns)
+        if (!in->bad && is_time(instant.ns) && (int64_t)(instant.ticks - process->latest.ticks) > 0 &&
+            instant.ns > process->latest.ns)
                 process->latest = instant;
 }
 
@@ -215,8 +220,8 @@ static bool read_process(struct plait_recording *recording, struct input *in)
                 return false;
         }
         if (recording->n_processes == PROCESSES_MOST ||
-            !grow(&recording->processes, recording->n_processes, &recording->processes_room,
-                  sizeof *recording->processes)) {
+            !pl_trace_grow(&recording->processes, recording->n_processes, &recording->processes_room,
+                           sizeof *recording->processes)) {
                 recording->error = -ENOMEM;
                 return false;
         }
@@ -239,7 +244,8 @@ static bool read_process(struct plait_recording *recording, struct input *in)
         process->shown.command = text(recording, in);
         process->shown.role = text(recording, in);
         process->shown.build = text(recording, in);
-        if (in->bad || !process->rate || process->rate > UINT64_C(1) << 40 || process->unit_shift > UNIT_SHIFT_MOST)
+        if (in->bad || !process->rate || process->rate > UINT64_C(1) << 40 || process->unit_shift > UNIT_SHIFT_MOST ||
+            !is_time(process->begin.ns) || !is_time(process->begin_real_ns))
                 return false;
         recording->n_processes++; /* so that it is freed, whatever comes */
         return read_causes(recording, process, in);
@@ -275,7 +281,7 @@ static bool read_string(struct plait_recording *recording, struct pl_trace_proce
 
         if (in->bad || n != (uint64_t)process->n_strings + 1)
                 return false;
-        if (!grow(&process->strings, process->n_strings, &process->strings_room, sizeof *process->strings)) {
+        if (!pl_trace_grow(&process->strings, process->n_strings, &process->strings_room, sizeof *process->strings)) {
                 recording->error = -ENOMEM;
                 return false;
         }
@@ -355,7 +361,7 @@ static bool read_events(struct plait_recording *recording, struct pl_trace_proce
         piece.bytes = (uint32_t)(bytes - head);
         struct pl_trace_track *track = pl_trace_track(recording, index_of(recording, process), (uint32_t)lane);
         uint32_t room = track ? (uint32_t)track->pieces_room : 0;
-        if (!track || !grow(&track->pieces, (uint32_t)track->n_pieces, &room, sizeof *track->pieces)) {
+        if (!track || !pl_trace_grow(&track->pieces, (uint32_t)track->n_pieces, &room, sizeof *track->pieces)) {
                 recording->error = -ENOMEM;
                 return false;
         }
@@ -379,6 +385,20 @@ static void read_end(struct pl_trace_process *process, struct input *in)
         process->shown.dropped = dropped;
 }
 
+bool pl_trace_begins_chunk(const struct plait_recording *recording, const uint8_t *data, size_t n)
+{
+        static const char magic[] = PL_TRACE_MAGIC;
+        struct input in = {.at = data, .bytes = n};
+        const uint8_t *type = bytes_of(&in, 1);
+
+        if (!type || *type < PL_TRACE_CHUNK_PROCESS || *type > PL_TRACE_CHUNK_END)
+                return false;
+        if (*type != PL_TRACE_CHUNK_PROCESS)
+                return process_of(recording, number(&in)) && !in.bad;
+        const uint8_t *found = bytes_of(&in, sizeof magic - 1);
+        return found && memcmp(found, magic, sizeof magic - 1) == 0;
+}
+
 bool pl_trace_read_chunk(struct plait_recording *recording, const uint8_t *data, size_t n, uint64_t at, size_t bytes)
 {
         struct input in = {.at = data, .bytes = n};
@@ -388,6 +408,10 @@ bool pl_trace_read_chunk(struct plait_recording *recording, const uint8_t *data,
                 return false;
         if (*type == PL_TRACE_CHUNK_PROCESS)
                 return read_process(recording, &in);
+        if (*type == PL_TRACE_CHUNK_NOTHING || *type == PL_TRACE_CHUNK_LOST) {
+                recording->torn = recording->torn || *type == PL_TRACE_CHUNK_LOST;
+                return true;
+        }
         struct pl_trace_process *process = process_of(recording, number(&in));
         if (in.bad || !process)
                 return !in.bad && *type > PL_TRACE_CHUNK_END; /* of a later version */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "plait/recording.h"
+#include "trace/mend.h"
 #include "trace/perfetto.h"
 #include "trace/perfetto_parts.h"
 
@@ -105,7 +106,9 @@ int plait_recording_perfetto(struct plait_recording *recording, int fd)
         }
         encoder->recording = recording;
         plait_recording_rewind(recording);
-        r = allocate(encoder);
+        r = pl_trace_mend(recording, fd);
+        if (r == 0)
+                r = allocate(encoder);
         if (r == 0)
                 r = learn_names(encoder);
         if (r == 0) {

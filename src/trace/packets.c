@@ -9,6 +9,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "trace/format.h"
+
 enum {
         BATCH_BYTES = 256 << 10, /* a packet of compressed ones has to stay below 512 KiB */
         SEQUENCE = 1,
@@ -29,7 +31,7 @@ enum {
         PACKET_TRACK_EVENT = 11,
         PACKET_INTERNED_DATA = 12,
         PACKET_SEQUENCE_FLAGS = 13,
-        PACKET_COMPRESSED = 50,
+        PACKET_COMPRESSED = PL_TRACE_COMPRESSED_FIELD,
         PACKET_DEFAULTS = 59,
         PACKET_TRACK = 60,
         PACKET_FIRST = 87,
@@ -206,14 +208,22 @@ void pl_trace_packets_event(struct pl_trace_packets *packets, enum pl_trace_even
         pl_trace_proto_number(&packets->event, EVENT_TRACK, track);
 }
 
+/* An event without a name would be no event for the UI. */
+static const char *name_or_unnamed(const char *name)
+{
+        return *name ? name : "(unnamed)";
+}
+
 void pl_trace_packets_name(struct pl_trace_packets *packets, const char *name)
 {
-        pl_trace_proto_number(&packets->event, EVENT_NAME_IID, intern(packets, EVENT_NAMES, name));
+        uint64_t iid = intern(packets, EVENT_NAMES, name_or_unnamed(name));
+
+        pl_trace_proto_number(&packets->event, EVENT_NAME_IID, iid);
 }
 
 void pl_trace_packets_passing_name(struct pl_trace_packets *packets, const char *name)
 {
-        pl_trace_proto_text(&packets->event, EVENT_NAME, name);
+        pl_trace_proto_text(&packets->event, EVENT_NAME, name_or_unnamed(name));
 }
 
 /* The key is interned first: both use *part*. */

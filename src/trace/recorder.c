@@ -387,7 +387,10 @@ static void write_end(struct pl_trace_session *session)
         tell_status(session);
 }
 
-/* For the Perfetto UI, if the name says so: of all that is in the file by now, by whatever process. */
+/*
+ * For the Perfetto UI, if the name says so: of all that is in the file by now, by whatever process. Before END, so that
+ * whoever finds that knows that this is whole, too.
+ */
 static int append_perfetto(const struct pl_trace_session *session)
 {
         static const char end[] = ".pftrace";
@@ -406,14 +409,14 @@ static void finish(struct pl_trace_session *session)
         fall_silent();
         pl_trace_record(PLAIT_RECORDING_ENDED, 0, 0);
         take_all(session, pl_plat_now_ns());
+        pl_trace_flush(&session->writer);
+        int r = session->writer.error ? 0 : append_perfetto(session);
         write_end(session);
         if (recorder.statm >= 0)
                 close(recorder.statm);
         pl_trace_symbols_done();
-        session->result = session->writer.error;
+        session->result = session->writer.error ? session->writer.error : r;
         pl_trace_writer_done(&session->writer);
-        if (session->result == 0)
-                session->result = append_perfetto(session);
         if (own) {
                 pl_trace_self_set(NULL);
                 atomic_store(&own->state, PL_TRACE_LANE_FREE);

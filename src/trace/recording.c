@@ -1,4 +1,4 @@
-/* Opening a recording: finding the chunks in its file, and its times. The order of events is cursor.c's business. */
+/* Opening a recording, and its times. The order of events is cursor.c's business. */
 #include "trace/recording.h"
 
 #include <errno.h>
@@ -9,89 +9,6 @@
 #include <unistd.h>
 
 enum { BASELINE_NS = 50 * 1000 * 1000 }; /* two readings that far apart tell the clock's rate well enough */
-
-/* --- packets --- */
-
-/* How much of the file is there at *at*, up to *bytes*; the rest is not touched. */
-static ssize_t read_at(const struct plait_recording *recording, uint64_t at, void *buf, size_t bytes)
-{
-        const int saved = errno;
-        size_t done = 0;
-        int r = 0;
-
-        while (done < bytes && r == 0) {
-                ssize_t n = pread(recording->fd, (char *)buf + done, bytes - done, (off_t)(at + done));
-
-                if (n == 0)
-                        break;
-                if (n > 0)
-                        done += (size_t)n;
-                else if (errno != EINTR)
-                        r = -errno;
-        }
-        errno = saved;
-        return r < 0 ? r : (ssize_t)done;
-}
-
-enum { LOOK_BYTES = 64 * 1024 };
-
-/* A chunk that begins *skip* bytes into *data*, which is at recording->at. Only events may be larger than *data*. */
-static bool read_packet(struct plait_recording *recording, const uint8_t *data, size_t n, size_t skip, uint64_t bytes)
-{
-        if (!bytes || bytes > PL_TRACE_CHUNK_MOST)
-                return false;
-        size_t there = n - skip < bytes ? n - skip : (size_t)bytes;
-        if (there < bytes && data[skip] != PL_TRACE_CHUNK_EVENTS)
-                return false;
-        recording->file_bytes += skip + bytes;
-        return pl_trace_read_chunk(recording, data + skip, there, recording->at + skip, (size_t)bytes);
-}
-
-/* The packet at recording->at. 1; 0: it is not whole, or there is none; or a negative errno. */
-static int scan_packet(struct plait_recording *recording, uint8_t *data)
-{
-        ssize_t n = read_at(recording, recording->at, data, LOOK_BYTES);
-        uint64_t packet, field = 0, bytes = 0;
-
-        if (n <= 0)
-                return (int)n;
-        size_t room = (size_t)n, at = 1, k;
-        if (data[0] != PL_TRACE_PACKET_KEY || !(k = pl_trace_get_varint(data + at, room - at, &packet)))
-                return 0;
-        at += k;
-        uint64_t begin = at;
-        if (packet > recording->bytes || recording->at + begin + packet > recording->bytes)
-                return 0;
-        k = pl_trace_get_varint(data + at, room - at, &field);
-        if (k && field == PL_TRACE_FIELD_KEY) {
-                at += k;
-                k = pl_trace_get_varint(data + at, room - at, &bytes);
-                if (!k || at + k + bytes != begin + packet || !read_packet(recording, data, room, at + k, bytes))
-                        return recording->error;
-        }
-        recording->at += begin + packet;
-        return 1;
-}
-
-/* All that has been written so far. */
-static int scan(struct plait_recording *recording)
-{
-        uint8_t *data = malloc(LOOK_BYTES);
-        struct stat st;
-        int r = 1;
-
-        if (!data)
-                return -ENOMEM;
-        if (fstat(recording->fd, &st) < 0)
-                r = -errno;
-        else
-                recording->bytes = (uint64_t)st.st_size;
-        while (r > 0 && recording->at < recording->bytes)
-                r = scan_packet(recording, data);
-        recording->torn = recording->torn || (r == 0 && recording->at < recording->bytes);
-        free(data);
-        return r < 0 ? r : 0;
-}
 
 /* --- times --- */
 
@@ -122,7 +39,7 @@ static int64_t time_of(const struct plait_recording *recording, uint64_t ticks)
         int64_t passed = (int64_t)(ticks - recording->base.ticks);
         double ns = (double)passed * recording->ns_per_tick;
 
-        return ns > 0 ? ns < 9e18 ? (int64_t)ns : INT64_MAX : 0;
+        return ns > 0 ? ns < (double)PL_TRACE_TIME_MOST ? (int64_t)ns : PL_TRACE_TIME_MOST : 0;
 }
 
 /* When the last event happened that the file has of a lane, or (no memory) not much earlier; 0: it has none. */
@@ -138,7 +55,7 @@ static uint64_t last_ticks_of(const struct plait_recording *recording, const str
                 return 0;
         const struct pl_trace_piece *piece = &track->pieces[track->n_pieces - 1];
         uint8_t *data = malloc(piece->bytes + 1);
-        ssize_t n = data ? read_at(recording, piece->at, data, piece->bytes) : 0;
+        ssize_t n = data ? pl_trace_read_at(recording, piece->at, data, piece->bytes) : 0;
         pl_trace_coder_begin(&coder, piece->ticks);
         coder.time = piece->ticks >> unit_shift;
         for (size_t at = 0, k; n > 0 && at < (size_t)n; at += k) {
@@ -183,7 +100,7 @@ static void set_times(struct plait_recording *recording)
 
 static int read_all(struct plait_recording *recording)
 {
-        int r = scan(recording);
+        int r = pl_trace_scan(recording);
 
         if (r == 0 && !recording->n_processes)
                 r = -EBADMSG;
@@ -191,11 +108,13 @@ static int read_all(struct plait_recording *recording)
         for (uint32_t i = 0; r == 0 && i < recording->n_processes; i++)
                 if (!recording->processes[i].shown.ended)
                         r = pl_trace_read_rings(recording, i);
-        if (r == 0 && !recording->torn)
-                r = scan(recording);
         if (r == 0)
-                set_times(recording);
-        return r;
+                r = pl_trace_scan(recording);
+        if (r < 0)
+                return r;
+        recording->torn = recording->torn || recording->at < recording->bytes;
+        set_times(recording);
+        return 0;
 }
 
 static int open_recording(struct plait_recording **ret, const char *path)
@@ -249,6 +168,7 @@ void plait_recording_close(struct plait_recording *recording)
         for (uint32_t i = 0; i < recording->texts_room; i++)
                 free(recording->texts[i]);
         free(recording->texts);
+        free(recording->gaps);
         free(recording->processes);
         free(recording->tracks);
         free(recording->heap);

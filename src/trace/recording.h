@@ -1,10 +1,12 @@
 /*
- * A recording that is read: what recording.c, which scans the file, chunk.c, which reads what it finds there, and
+ * A recording that is read: what recording.c, scan.c, which finds chunks in the file, chunk.c, which reads them, and
  * cursor.c, which goes from event to event, have in common. One thread's. Nothing in the file is trusted: each number
  * is checked before it counts or points.
  */
 #ifndef PL_TRACE_RECORDING_H
 #define PL_TRACE_RECORDING_H
+
+#include <sys/types.h>
 
 #include "plait/recording.h"
 #include "trace/coding.h"
@@ -81,10 +83,18 @@ struct pl_trace_track {
         const char *reason;
 };
 
+/* Of the file: what a write began that was cut short, as by SIGKILL; or a packet of those that export.c made. */
+struct pl_trace_gap {
+        uint64_t at, bytes;
+        bool for_perfetto;
+};
+
 struct plait_recording {
         int fd;
         char *path;
-        uint64_t at, bytes;  /* how far it has been scanned, and how far there is something */
+        uint64_t at, bytes; /* how far it has been scanned, and how far there is something */
+        struct pl_trace_gap *gaps;
+        uint32_t n_gaps, gaps_room;
         uint64_t file_bytes; /* of chunks */
         bool torn;
         struct pl_trace_process *processes;
@@ -108,7 +118,19 @@ struct plait_recording {
         int error;
 };
 
+/* --- scan.c --- */
+
+/* How much of the file is there at *at*, up to *bytes*; the rest is not touched. Or a negative errno. */
+ssize_t pl_trace_read_at(const struct plait_recording *recording, uint64_t at, void *buf, size_t bytes);
+
+/* Read the chunks that have been written since the last time. What is not whole at the end is left for the next time.
+ */
+PL_WARN_UNUSED int pl_trace_scan(struct plait_recording *recording);
+
 /* --- chunk.c --- */
+
+/* Room for one more in an array of *n*, a pointer to which is at *array*. What is new is zero. */
+PL_WARN_UNUSED bool pl_trace_grow(void *array, uint32_t n, uint32_t *room, size_t bytes);
 
 /* The one copy of *bytes* of text; NULL: no memory. */
 const char *pl_trace_keep(struct plait_recording *recording, const char *text, size_t bytes);
@@ -124,6 +146,9 @@ struct pl_trace_track *pl_trace_track(struct plait_recording *recording, uint32_
  * or recording->error says what is wrong.
  */
 bool pl_trace_read_chunk(struct plait_recording *recording, const uint8_t *data, size_t n, uint64_t at, size_t bytes);
+
+/* Whether the *n* bytes at *data* begin a chunk of a process that is known. */
+bool pl_trace_begins_chunk(const struct plait_recording *recording, const uint8_t *data, size_t n);
 
 /* --- rest.c: what a process left in its rings --- */
 

@@ -52,6 +52,7 @@ def refused(done, *words):
         check(word in done.stderr, f"'{word}' is not in: {done.stderr}")
 
 
+COMPRESSED = b"\x92\x03"  # the key of Perfetto's field with compressed packets
 _recorded = tempfile.TemporaryDirectory()
 PLANTED = os.path.join(_recorded.name, "planted.pftrace")
 
@@ -177,6 +178,25 @@ def recording_that_was_cut_off_is_as_long_as_its_events():
 
 
 @case
+def recording_that_was_cut_off_anywhere_is_completed():
+    chance = random.Random(seed := random.randrange(1 << 32))
+    print(f"# seed {seed}")
+    with open(planted(), "rb") as file:
+        whole = file.read()
+    with tempfile.TemporaryDirectory() as folder:
+        cut, path = os.path.join(folder, "cut"), os.path.join(folder, "x.pftrace")
+        for turn in range(2 if SLOW else 15):
+            bytes_left = chance.randrange(len(whole) // 10, len(whole))
+            with open(cut, "wb") as file:
+                file.write(whole[:bytes_left])
+            done = trace("-o", path, "--", "sh", "-c", f'cp {cut} "$PLAIT_TRACE"')
+            check(done.returncode == 0 and "did not end regularly" in done.stderr, f"turn {turn}: {done.stderr}")
+            tasks = {track.name.split(" #")[0] for track in Trace(path).tracks.values() if track.name}
+            if bytes_left > whole.index(COMPRESSED):  # all of the recording, and a part of what it is for Perfetto
+                check({"holder", "loser"} <= tasks, f"turn {turn}: of {bytes_left} bytes there is {tasks}")
+
+
+@case
 def killed_program_is_read_and_converted():
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "killed.trace")
@@ -203,7 +223,11 @@ def interrupt_reaches_the_program_and_keeps_the_recording():
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENV)
         check(command.stdout.readline().startswith("ready"), "it does not run")
         command.send_signal(signal.SIGINT)
-        _, said = command.communicate(timeout=TIMEOUT)
+        said = command.stderr.read()  # before its input ends, which would end it, too
+        command.wait(TIMEOUT)
+        command.stdin.close()
+        command.stdout.close()
+        command.stderr.close()
         check(command.returncode == 128 + signal.SIGINT, f"{command.returncode}: {said}")
         check(path in said, said)
         check("restless" in {task["task"] for task in summary_of(path)["tasks"]}, "not recorded")
