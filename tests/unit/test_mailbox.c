@@ -14,8 +14,8 @@
 /* As a worker hears it that has seen a question before it took the lock. */
 static int hear(struct plait_trace_mailbox *box, enum plait_trace_command command, uint32_t asked)
 {
-        box->command = command;
-        box->asked = asked;
+        __atomic_store_n(&box->command, command, __ATOMIC_RELAXED); /* the recorder looks, too */
+        __atomic_store_n(&box->asked, asked, __ATOMIC_RELEASE);
         pl_trace_answer();
         while (__atomic_load_n(&box->answered, __ATOMIC_ACQUIRE) != asked)
                 sched_yield();

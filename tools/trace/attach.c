@@ -265,7 +265,7 @@ static int start(struct target *target)
         };
         int32_t result = 0;
         size_t length = strlen(attach->recording);
-        int r;
+        int r = 0;
 
         if (length >= sizeof box.path)
                 return inspect_fail(&target->error, "the name of the file is too long: %s", attach->recording);
