@@ -5,7 +5,7 @@
 
 #include "api/recorded.h"
 
-enum { EVENTS = 20000, PACKETS_MOST = 4096 };
+enum { EVENTS = 4000, PACKETS_MOST = 4096 };
 
 static uint8_t whole[4 << 20];
 static size_t whole_bytes;
