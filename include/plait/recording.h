@@ -299,7 +299,7 @@ PLAIT_API const char *plait_recording_kind_name(enum plait_recording_kind kind);
  * Write it as a trace for the Perfetto UI: protobuf, with a track for each process, worker, thread and task. All events
  * are read for that; the next one is the first one again. What is written may be appended to the recording itself, for
  * Perfetto passes over what it does not know; then parts of it that were cut off are first made such, and so is what
- * was appended like this before.
+ * had been appended like this when the recording was opened.
  * @param recording  an open one
  * @param fd         where it is written to, from its position on; stays open
  * @return 0, or

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "trace/file_lock.h"
+
 #define SHM "/dev/shm"
 #define SHM_NAME "plait-trace-"
 
@@ -39,20 +41,9 @@ static int extend(int fd, uint64_t from, uint64_t bytes)
         return -r;
 }
 
-/* Only asks: who took the lock to see whether he can would look like a process that lives. */
 bool pl_trace_image_is_live(int fd)
 {
-        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-
-        return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-}
-
-/* Held as long as the process has the file open. */
-static int claim(int fd)
-{
-        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-
-        return fcntl(fd, F_OFD_SETLK, &lock) < 0 ? -errno : 0;
+        return pl_trace_file_is_locked(fd);
 }
 
 static int make_at(struct pl_trace_mapping *mapping)
@@ -61,7 +52,7 @@ static int make_at(struct pl_trace_mapping *mapping)
 
         if (fd < 0)
                 return -errno;
-        int r = claim(fd);
+        int r = pl_trace_lock_file(fd, F_WRLCK);
         if (r == 0)
                 r = extend(fd, 0, HEAD_BYTES);
         void *at = r == 0 ? mmap(NULL, HEAD_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "trace/file_lock.h"
 #include "trace/recording.h"
 
 enum {
@@ -60,14 +61,6 @@ static int fill(int fd, uint64_t at, uint64_t bytes, enum pl_trace_chunk type)
         return 0;
 }
 
-/* What is not whole may be about to become so, unless nobody records into the file any more: who does has a lock. */
-static bool is_recorded_into(int fd)
-{
-        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-
-        return fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type != F_UNLCK;
-}
-
 static int fill_end(const struct plait_recording *recording, int fd)
 {
         uint64_t bytes = recording->bytes - recording->at;
@@ -89,7 +82,8 @@ int pl_trace_mend(const struct plait_recording *recording, int fd)
 {
         if (!is_own_file(recording, fd))
                 return 0;
-        bool end = recording->at < recording->bytes && !is_recorded_into(fd);
+        /* What is not whole at the end may be about to become so, as long as somebody records into the file. */
+        bool end = recording->at < recording->bytes && !pl_trace_file_is_locked(fd);
         char path[32];
         int r = 0;
 

@@ -388,8 +388,8 @@ static void write_end(struct pl_trace_session *session)
 }
 
 /*
- * For the Perfetto UI, if the name says so: of all that is in the file by now, by whatever process. Before END, so that
- * whoever finds that knows that this is whole, too.
+ * For the Perfetto UI, if the name says so: of all that is in the file by now, by whatever process. Before END, which
+ * is not written if this fails: whoever finds it knows that this is whole, too.
  */
 static int append_perfetto(const struct pl_trace_session *session)
 {
@@ -410,12 +410,13 @@ static void finish(struct pl_trace_session *session)
         pl_trace_record(PLAIT_RECORDING_ENDED, 0, 0);
         take_all(session, pl_plat_now_ns());
         pl_trace_flush(&session->writer);
-        int r = session->writer.error ? 0 : append_perfetto(session);
+        if (!session->writer.error)
+                session->writer.error = append_perfetto(session);
         write_end(session);
         if (recorder.statm >= 0)
                 close(recorder.statm);
         pl_trace_symbols_done();
-        session->result = session->writer.error ? session->writer.error : r;
+        session->result = session->writer.error;
         pl_trace_writer_done(&session->writer);
         if (own) {
                 pl_trace_self_set(NULL);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "plait/trace.h"
+#include "trace/file_lock.h"
 
 enum {
         RING_BYTES = 4 << 20,
@@ -63,13 +64,6 @@ uint64_t pl_trace_number(void)
 
 /* --- the file --- */
 
-static int lock_file(int fd, short type)
-{
-        struct flock lock = {.l_type = type, .l_whence = SEEK_SET};
-
-        return fcntl(fd, F_OFD_SETLK, &lock) < 0 ? -errno : 0;
-}
-
 /*
  * 1: nobody else records into the file; 0: somebody does, and is joined. *again*: this process' last recording is
  * there, so those who followed it may need a moment to see that it has ended.
@@ -79,13 +73,13 @@ static int claim_file(int fd, const struct pl_trace_wish *wish, bool again)
         int r = -EAGAIN;
 
         if (wish->leader) {
-                r = lock_file(fd, F_RDLCK);
+                r = pl_trace_lock_file(fd, F_RDLCK);
                 return r == 0 && access(wish->leader, F_OK) < 0 ? -ESRCH : r;
         }
         for (int i = 0; i == 0 || (again && i < LEAVE_TRIES); i++) {
                 if (i > 0)
                         pl_plat_nap_us(LEAVE_NAP_US);
-                r = lock_file(fd, F_WRLCK);
+                r = pl_trace_lock_file(fd, F_WRLCK);
                 if (r != -EAGAIN && r != -EACCES)
                         return r < 0 ? r : 1;
                 if (wish->join)
@@ -115,7 +109,7 @@ static int open_file(struct pl_trace_session *session, const struct pl_trace_wis
                 r = ftruncate(fd, 0) < 0 ? -errno : 0;
         }
         if (r == 0)
-                r = lock_file(fd, F_RDLCK);
+                r = pl_trace_lock_file(fd, F_RDLCK);
         if (r < 0) {
                 close(fd);
                 return r;
@@ -356,7 +350,7 @@ static void unshare_lanes(void)
 /* A file to which nothing has been written, and nobody writes. */
 static void drop_file(struct pl_trace_session *session)
 {
-        if (session->first && lock_file(session->fd, F_WRLCK) == 0)
+        if (session->first && pl_trace_lock_file(session->fd, F_WRLCK) == 0)
                 unlink(session->path);
         close(session->fd);
         session->fd = -1;

@@ -65,6 +65,14 @@ def planted():
     return PLANTED
 
 
+def damageable():
+    """The bytes of a recording, and a source of chance to damage them by."""
+    seed = random.randrange(1 << 32)
+    print(f"# seed {seed}")
+    with open(planted(), "rb") as file:
+        return file.read(), random.Random(seed)
+
+
 def wait_of(found, task, cause):
     waits = [wait for wait in found["waits"] if wait["task"] == task and wait["cause"] == cause]
     check(waits, f"{task} waits for no {cause}: {found['waits']}")
@@ -179,10 +187,7 @@ def recording_that_was_cut_off_is_as_long_as_its_events():
 
 @case
 def recording_that_was_cut_off_anywhere_is_completed():
-    chance = random.Random(seed := random.randrange(1 << 32))
-    print(f"# seed {seed}")
-    with open(planted(), "rb") as file:
-        whole = file.read()
+    whole, chance = damageable()
     with tempfile.TemporaryDirectory() as folder:
         cut, path = os.path.join(folder, "cut"), os.path.join(folder, "x.pftrace")
         for turn in range(2 if SLOW else 15):
@@ -276,11 +281,14 @@ def catches(pid, number):
 
 
 def is_stopped(pid):
-    states = []
+    states = set()
     for thread in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{thread}/stat", encoding="ascii") as file:
-            states.append(file.read().rpartition(")")[2].split()[0])
-    return set(states) == {"T"}
+        try:
+            with open(f"/proc/{pid}/task/{thread}/stat", encoding="ascii") as file:
+                states.add(file.read().rpartition(")")[2].split()[0])
+        except (FileNotFoundError, ProcessLookupError):
+            return False  # a thread has ended since
+    return states == {"T"}
 
 
 @case
@@ -415,10 +423,7 @@ def what_is_no_recording_is_refused():
 
 @case
 def damaged_recording_is_read_as_far_as_it_goes_or_refused():
-    chance = random.Random(seed := random.randrange(1 << 32))
-    print(f"# seed {seed}")
-    with open(planted(), "rb") as file:
-        whole = file.read()
+    whole, chance = damageable()
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "damaged")
         for turn in range(10 if SLOW else 60):
